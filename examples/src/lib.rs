@@ -1,0 +1,1 @@
+//! The programs stand beside this file, one idea each: see `examples/*.rs`.

@@ -1,0 +1,2 @@
+//! io_uring queues.
+#![no_std]

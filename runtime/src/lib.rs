@@ -1,0 +1,1 @@
+//! tokio API on io_uring.

@@ -1,0 +1,2 @@
+//! Raw system calls.
+#![no_std]
