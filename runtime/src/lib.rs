@@ -1,1 +1,4 @@
 //! tokio API on io_uring.
+
+mod context;
+pub mod task;

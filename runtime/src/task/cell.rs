@@ -1,0 +1,551 @@
+//! The memory of a task: one allocation, from spawn until nobody holds it.
+//!
+//! ```text
+//!      Cell<F, S>
+//!     +--------------------------------------------------+
+//!     | Header   state, vtable, id, thread, list, waker  | <- TaskRef, Join, Waker
+//!     | S        where to schedule                       |
+//!     | Stage    Future(F) -> Output(Result) -> Empty    |
+//!     +--------------------------------------------------+
+//! ```
+//!
+//! Whose the stage is follows from the state alone:
+//! * RUNNING: of the thread that set it, by `State::start` or `State::shutdown`.
+//! * COMPLETE with JOIN_INTEREST: of the join handle, which takes or drops the output.
+//! * COMPLETE without: of the thread that completed the task, and then Empty.
+//! * else nobody's, until the cell is freed.
+//!
+//! A future that is not Send carries its thread's number. It is polled and
+//! dropped there only; where that cannot be, it is leaked with its cell. Its
+//! output is dropped there too, or by a join handle, which is Send only if the
+//! output is.
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+use super::coop::BUDGET;
+use super::owned::Shard;
+use super::state::{Leave, Pause, Start, State};
+use super::{Id, JoinError, Schedule, Task, waker};
+use crate::context::{self, ThreadId};
+
+/// The part of a cell that does not depend on the future's type.
+pub(super) struct Header {
+    state: State,
+    vtable: &'static Vtable,
+    id: Id,
+    /// Where the future must stay; None if it is Send.
+    thread: Option<ThreadId>,
+    /// The list of live tasks that holds this one, and where in it.
+    shard: Option<Arc<Shard>>,
+    key: AtomicUsize,
+    /// Who awaits the join handle.
+    join_waker: AtomicWaker,
+}
+
+/// What depends on the future's type. The header given is always that of a
+/// cell of this type.
+struct Vtable {
+    /// Polls; true if the output, or the panic, has been stored.
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> bool,
+    /// Drops the future and stores that the task was cancelled.
+    cancel: unsafe fn(NonNull<Header>),
+    /// Moves the output to a `Poll<Result<T, JoinError>>`.
+    take_output: unsafe fn(NonNull<Header>, *mut ()),
+    drop_output: unsafe fn(NonNull<Header>),
+    schedule: unsafe fn(NonNull<Header>, Task),
+    free: unsafe fn(NonNull<Header>),
+}
+
+#[repr(C)]
+struct Cell<F: Future, S> {
+    header: Header,
+    scheduler: S,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+enum Stage<F: Future> {
+    Future(F),
+    Output(Result<F::Output, JoinError>),
+    Empty,
+}
+
+impl<F: Future> Stage<F> {
+    /// Drops what is there, in place, and answers the panic that it raised.
+    fn clear(&mut self) -> Result<(), Box<dyn Any + Send>> {
+        catch_unwind(AssertUnwindSafe(|| *self = Stage::Empty))
+    }
+}
+
+/// A counted reference to a cell.
+pub(super) struct TaskRef(NonNull<Header>);
+
+// SAFETY: everything reachable through a TaskRef is the header, which is Sync,
+// the scheduler, which is Send + Sync, and the stage. The state gives the stage
+// to one thread at a time, and a future that is not Send is only touched on
+// its thread (`is_here`).
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+/// Allocates a task: the reference to run it, a second one for the list of live
+/// tasks, and the join handle's hold.
+pub(super) fn allocate<F, S>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    shard: Option<Arc<Shard>>,
+) -> (TaskRef, TaskRef, Join<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+    S: Schedule,
+{
+    allocate_at(future, scheduler, id, shard, None)
+}
+
+/// As [`allocate`], for a future that stays on this thread.
+pub(super) fn allocate_local<F, S>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    shard: Option<Arc<Shard>>,
+) -> (TaskRef, TaskRef, Join<F::Output>)
+where
+    F: Future + 'static,
+    S: Schedule,
+{
+    let here = context::thread_id().expect("a local task is spawned by a thread that ends");
+    allocate_at(future, scheduler, id, shard, Some(here))
+}
+
+fn allocate_at<F, S>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    shard: Option<Arc<Shard>>,
+    thread: Option<ThreadId>,
+) -> (TaskRef, TaskRef, Join<F::Output>)
+where
+    F: Future + 'static,
+    S: Schedule,
+{
+    let cell = Box::new(Cell {
+        header: Header {
+            state: State::new(2),
+            vtable: const {
+                &Vtable {
+                    poll: poll::<F, S>,
+                    cancel: cancel::<F, S>,
+                    take_output: take_output::<F, S>,
+                    drop_output: drop_output::<F, S>,
+                    schedule: schedule::<F, S>,
+                    free: free::<F, S>,
+                }
+            },
+            id,
+            thread,
+            shard,
+            key: AtomicUsize::new(usize::MAX),
+            join_waker: AtomicWaker::new(),
+        },
+        scheduler,
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let join = Join {
+        header,
+        awaited: false,
+        output: PhantomData,
+    };
+    (TaskRef(header), TaskRef(header), join)
+}
+
+impl TaskRef {
+    fn header(&self) -> &Header {
+        // SAFETY: a counted reference keeps the cell, whose first field this is.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn id(&self) -> Id {
+        self.header().id
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.header().state.is_complete()
+    }
+
+    /// Where the list of live tasks has put this one.
+    pub(super) fn set_key(&self, key: usize) {
+        self.header().key.store(key, Relaxed);
+    }
+
+    pub(super) fn key(&self) -> usize {
+        self.header().key.load(Relaxed)
+    }
+
+    /// False for a future that is not Send, away from its thread.
+    fn is_here(&self) -> bool {
+        match self.header().thread {
+            None => true,
+            owner => context::thread_id() == owner,
+        }
+    }
+
+    /// Polls the future once, or drops it if the task was aborted.
+    ///
+    /// # Panics
+    ///
+    /// If the future is not Send and this is not its thread.
+    pub(super) fn run(self) {
+        assert!(self.is_here(), "a local task was run away from its thread");
+        let header = self.header();
+        match header.state.start() {
+            Start::Nothing => return,
+            Start::Cancel => self.cancel(),
+            Start::Poll => {
+                let guard = context::enter_task(header.id, Some(BUDGET));
+                let waker = waker::borrowed(&self);
+                let mut cx = Context::from_waker(&waker);
+                // SAFETY: `start` gave the stage, with the future in it, to
+                // this thread, which is the future's own.
+                let finished = unsafe { (header.vtable.poll)(self.0, &mut cx) };
+                drop(guard);
+                if !finished {
+                    match header.state.pause() {
+                        Pause::Idle => return,
+                        Pause::Again => return self.schedule(),
+                        Pause::Cancel => self.cancel(),
+                    }
+                }
+            }
+        }
+        self.complete();
+    }
+
+    /// Drops the future at once if nobody runs the task, else when its poll
+    /// returns. A local task that is met on another thread is aborted instead:
+    /// its own thread will drop it, or it leaks.
+    pub(super) fn shutdown(self) {
+        if !self.is_here() {
+            return self.abort();
+        }
+        if self.header().state.shutdown() {
+            self.cancel();
+            self.complete();
+        }
+    }
+
+    /// Has the future dropped by the next run, which is scheduled here.
+    pub(super) fn abort(&self) {
+        if self.header().state.abort() {
+            self.schedule();
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if self.header().state.wake() {
+            self.schedule();
+        }
+    }
+
+    /// Hands to the scheduler the reference that the state has just counted.
+    /// The caller's own keeps the scheduler alive for the length of the call:
+    /// another thread may run and finish the task before it returns.
+    fn schedule(&self) {
+        let task = Task(TaskRef(self.0));
+        // SAFETY: the vtable is this cell's.
+        unsafe { (self.header().vtable.schedule)(self.0, task) }
+    }
+
+    /// Only with RUNNING set by the caller, on the future's thread.
+    fn cancel(&self) {
+        let header = self.header();
+        let _guard = context::enter_task(header.id, context::budget());
+        // SAFETY: the caller has set RUNNING, so the stage is this thread's,
+        // and nothing has ended the future since.
+        unsafe { (header.vtable.cancel)(self.0) }
+    }
+
+    /// Only with RUNNING set by the caller, and the output stored.
+    fn complete(self) {
+        let header = self.header();
+        let listed = header.shard.as_ref().and_then(|list| list.remove(&self));
+        if header.state.complete() {
+            quietly(|| header.join_waker.wake());
+        } else {
+            let _guard = context::enter_task(header.id, context::budget());
+            // SAFETY: the state was COMPLETE without JOIN_INTEREST when this
+            // thread completed the task, so the output is this thread's.
+            unsafe { (header.vtable.drop_output)(self.0) }
+        }
+        let count = 1 + usize::from(listed.is_some());
+        mem::forget(listed);
+        ManuallyDrop::new(self).release(count);
+    }
+
+    /// Gives up `count` references, of which the caller forgets the values.
+    fn release(&self, count: usize) {
+        let header = self.header();
+        if header.state.release(count) {
+            // SAFETY: that was the last hold on the cell.
+            unsafe { (header.vtable.free)(self.0) }
+        }
+    }
+
+    /// The reference as a waker's data.
+    pub(super) fn into_raw(self) -> *const () {
+        ManuallyDrop::new(self).0.as_ptr().cast_const().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `data` comes from [`into_raw`](Self::into_raw), or from
+    /// [`as_raw`](Self::as_raw) of a reference that outlives this one, which
+    /// must then not be dropped.
+    pub(super) unsafe fn from_raw(data: *const ()) -> TaskRef {
+        let header = data.cast_mut().cast::<Header>();
+        // SAFETY: the pointer was a NonNull before.
+        TaskRef(unsafe { NonNull::new_unchecked(header) })
+    }
+
+    pub(super) fn as_raw(&self) -> *const () {
+        self.0.as_ptr().cast_const().cast()
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> TaskRef {
+        self.header().state.acquire();
+        TaskRef(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        self.release(1);
+    }
+}
+
+/// A join handle's hold on the cell: the output is its, once there is one.
+pub(super) struct Join<T> {
+    header: NonNull<Header>,
+    /// A waker may be registered.
+    awaited: bool,
+    output: PhantomData<T>,
+}
+
+// SAFETY: what a Join reaches beyond the Sync header is the output, a T.
+unsafe impl<T: Send> Send for Join<T> {}
+// SAFETY: through a shared reference only the header is reached.
+unsafe impl<T: Send> Sync for Join<T> {}
+
+impl<T> Join<T> {
+    fn header(&self) -> &Header {
+        // SAFETY: JOIN_INTEREST keeps the cell.
+        unsafe { self.header.as_ref() }
+    }
+
+    pub(super) fn id(&self) -> Id {
+        self.header().id
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.header().state.is_complete()
+    }
+
+    /// A counted reference to the task.
+    pub(super) fn task(&self) -> TaskRef {
+        self.header().state.acquire();
+        TaskRef(self.header)
+    }
+
+    /// The output, once; until then `cx` is woken when it is there.
+    ///
+    /// # Panics
+    ///
+    /// If the output has been taken.
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if !self.is_complete() {
+            self.awaited = true;
+            self.header().join_waker.register(cx.waker());
+            if !self.is_complete() {
+                return Poll::Pending;
+            }
+        }
+        let mut output = Poll::<Result<T, JoinError>>::Pending;
+        let vtable = self.header().vtable;
+        // SAFETY: the task is COMPLETE, and this handle is the join interest,
+        // so the output is its; T is the output type of the cell's future.
+        unsafe { (vtable.take_output)(self.header, (&raw mut output).cast()) };
+        output
+    }
+}
+
+impl<T> Drop for Join<T> {
+    fn drop(&mut self) {
+        let header = self.header();
+        if self.awaited {
+            quietly(|| drop(header.join_waker.take()));
+        }
+        let free = match header.state.leave() {
+            Leave::Held => false,
+            Leave::Free => true,
+            Leave::Complete => {
+                let _guard = context::enter_task(header.id, context::budget());
+                // SAFETY: the task is COMPLETE and the interest still set, so
+                // the output is this handle's.
+                unsafe { (header.vtable.drop_output)(self.header) };
+                header.state.leave_complete()
+            }
+        };
+        if free {
+            // SAFETY: that was the last hold on the cell.
+            unsafe { (header.vtable.free)(self.header) }
+        }
+    }
+}
+
+/// # Safety
+///
+/// `header` is that of a live `Cell<F, S>`.
+unsafe fn cell_of<'a, F: Future, S>(header: NonNull<Header>) -> &'a Cell<F, S> {
+    // SAFETY: the header is the first field of a repr(C) cell, and the pointer
+    // was made from the whole cell.
+    unsafe { header.cast::<Cell<F, S>>().as_ref() }
+}
+
+/// # Safety
+///
+/// As [`cell_of`], and the stage is the caller's (see the top of this file).
+unsafe fn stage_of<'a, F: Future, S>(header: NonNull<Header>) -> &'a mut Stage<F> {
+    // SAFETY: as the caller's.
+    let cell = unsafe { cell_of::<F, S>(header) };
+    // SAFETY: the stage is the caller's alone.
+    unsafe { &mut *cell.stage.get() }
+}
+
+/// # Safety
+///
+/// As [`stage_of`]; the stage holds the future, and this is its thread.
+unsafe fn poll<F: Future, S>(header: NonNull<Header>, cx: &mut Context<'_>) -> bool {
+    // SAFETY: as the caller's.
+    let stage = unsafe { stage_of::<F, S>(header) };
+    // SAFETY: as the caller's.
+    let id = unsafe { cell_of::<F, S>(header) }.header.id;
+    let Stage::Future(future) = stage else {
+        unreachable!("a task that runs has a future");
+    };
+    // SAFETY: the future stays in the cell, at its address, until it is
+    // dropped there.
+    let future = unsafe { Pin::new_unchecked(future) };
+    let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+    let result = match polled {
+        Ok(Poll::Pending) => return false,
+        Ok(Poll::Ready(output)) => Ok(output),
+        Err(payload) => Err(JoinError::panic(id, payload)),
+    };
+    let result = match (result, stage.clear()) {
+        (result, Ok(())) => result,
+        // A future that panics while it is dropped has failed, whatever it had
+        // answered; of two panics the first is told.
+        (Ok(output), Err(payload)) => {
+            quietly(|| drop(output));
+            Err(JoinError::panic(id, payload))
+        }
+        (Err(error), Err(payload)) => {
+            quietly(|| drop(payload));
+            Err(error)
+        }
+    };
+    *stage = Stage::Output(result);
+    true
+}
+
+/// # Safety
+///
+/// As [`poll`].
+unsafe fn cancel<F: Future, S>(header: NonNull<Header>) {
+    // SAFETY: as the caller's.
+    let stage = unsafe { stage_of::<F, S>(header) };
+    // SAFETY: as the caller's.
+    let id = unsafe { cell_of::<F, S>(header) }.header.id;
+    *stage = Stage::Output(Err(match stage.clear() {
+        Ok(()) => JoinError::cancelled(id),
+        Err(payload) => JoinError::panic(id, payload),
+    }));
+}
+
+/// # Safety
+///
+/// As [`stage_of`], and `output` points to a `Poll<Result<F::Output, JoinError>>`.
+unsafe fn take_output<F: Future, S>(header: NonNull<Header>, output: *mut ()) {
+    // SAFETY: as the caller's.
+    let stage = unsafe { stage_of::<F, S>(header) };
+    // SAFETY: as the caller's.
+    let output = unsafe { &mut *output.cast::<Poll<Result<F::Output, JoinError>>>() };
+    match mem::replace(stage, Stage::Empty) {
+        Stage::Output(result) => *output = Poll::Ready(result),
+        _ => panic!("JoinHandle polled after completion"),
+    }
+}
+
+/// # Safety
+///
+/// As [`stage_of`].
+unsafe fn drop_output<F: Future, S>(header: NonNull<Header>) {
+    // SAFETY: as the caller's.
+    let stage = unsafe { stage_of::<F, S>(header) };
+    if let Err(payload) = stage.clear() {
+        quietly(|| drop(payload));
+    }
+}
+
+/// # Safety
+///
+/// As [`cell_of`], and the cell lives until this returns.
+unsafe fn schedule<F: Future, S: Schedule>(header: NonNull<Header>, task: Task) {
+    // SAFETY: as the caller's.
+    unsafe { cell_of::<F, S>(header) }.scheduler.schedule(task);
+}
+
+/// # Safety
+///
+/// As [`cell_of`], and nobody else holds the cell.
+unsafe fn free<F: Future, S>(header: NonNull<Header>) {
+    // SAFETY: nobody else holds the cell, so the stage is the caller's.
+    let stage = unsafe { stage_of::<F, S>(header) };
+    // SAFETY: as the caller's.
+    let thread = unsafe { cell_of::<F, S>(header) }.header.thread;
+    let foreign = thread.is_some() && thread != context::thread_id();
+    if foreign && !matches!(stage, Stage::Empty) {
+        // A local future whose thread never came back to it.
+        return;
+    }
+    // SAFETY: the cell came from a Box, and nobody else holds it.
+    let cell = unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) };
+    quietly(|| drop(cell));
+}
+
+/// Runs code of the user whose panic concerns nobody: there is no task left
+/// that could tell of it.
+pub(super) fn quietly(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        // The payload's own destructor may panic; what that carries is leaked.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(second);
+        }
+    }
+}
