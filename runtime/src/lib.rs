@@ -1,4 +1,5 @@
 //! tokio API on io_uring.
 
 mod context;
+mod runtime;
 pub mod task;

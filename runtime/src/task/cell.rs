@@ -541,7 +541,7 @@ unsafe fn free<F: Future, S>(header: NonNull<Header>) {
 
 /// Runs code of the user whose panic concerns nobody: there is no task left
 /// that could tell of it.
-pub(super) fn quietly(f: impl FnOnce()) {
+pub(crate) fn quietly(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         // The payload's own destructor may panic; what that carries is leaked.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -40,7 +40,8 @@ pub mod futures {
     pub use real::task::futures::TaskLocalFuture;
 }
 
-pub(crate) use owned::OwnedTasks;
+pub(crate) use cell::quietly;
+pub(crate) use owned::{OwnedTasks, unowned};
 
 /// Where a task goes when it can run.
 pub(crate) trait Schedule: Send + Sync + 'static {

@@ -126,6 +126,22 @@ impl OwnedTasks {
     }
 }
 
+/// Makes a task that no list holds: whoever has the [`Task`] runs it or shuts it
+/// down.
+pub(crate) fn unowned<F, S>(future: F, scheduler: S, id: Id) -> (JoinHandle<F::Output>, Task)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let (task, _, join) = if mem::size_of::<F>() > FUTURE_SIZE_MAX {
+        cell::allocate(Box::pin(future), scheduler, id, None)
+    } else {
+        cell::allocate(future, scheduler, id, None)
+    };
+    (JoinHandle::new(join), Task(task))
+}
+
 impl Drop for OwnedTasks {
     fn drop(&mut self) {
         self.close_and_shutdown_all();

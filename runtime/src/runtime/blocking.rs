@@ -1,0 +1,716 @@
+//! The threads on which blocking closures run.
+//!
+//! ```text
+//!   spawn_blocking --> jobs  --+                         +--> run, FIFO
+//!                              +--> an idle thread, or --+
+//!   run_loop --------> loops --+    a new one            +--> run, before any job
+//! ```
+//!
+//! A thread is started only if none is idle and fewer than `threads_max` are
+//! there for jobs; it ends after `keep_alive` without work. A loop (a worker
+//! whose core was handed over) does not count against that limit, and never
+//! waits for a closure to end: nobody else would drive its core.
+//!
+//! At shutdown jobs that have not begun are dropped, so that their join handles
+//! yield "cancelled"; mandatory ones, which carry data that was accepted, run
+//! first.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::task::{self, Id, JoinHandle, Schedule, Task, coop};
+
+/// How long a thread waits for work before it ends, unless the builder says
+/// otherwise.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Threads for closures, unless the builder says otherwise.
+pub(crate) const THREADS_MAX: usize = 512;
+
+/// A function of the user or of the runtime that any thread may call.
+pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// Runs a thread's body, which it is given, inside the runtime's context. Made
+/// by the spawner, once for each thread that is started.
+pub(crate) type ThreadScope = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
+/// What runs on a thread until it ends by itself.
+pub(crate) type Loop = Box<dyn FnOnce() + Send>;
+
+/// How the threads are to be.
+pub(crate) struct BlockingConfig {
+    /// Threads for closures, at least one.
+    pub(crate) threads_max: usize,
+    /// How long a thread waits for work before it ends.
+    pub(crate) keep_alive: Duration,
+    /// The name of the next thread.
+    pub(crate) thread_name: Arc<dyn Fn() -> String + Send + Sync>,
+    /// In bytes; None is std's default.
+    pub(crate) stack_size: Option<usize>,
+    /// Called by each thread when it begins, and before it ends.
+    pub(crate) on_thread_start: Option<Callback>,
+    pub(crate) on_thread_stop: Option<Callback>,
+    /// Called when the last closure has ended and its awaiter been woken. It
+    /// must not own the pool: a cycle would keep both for ever.
+    pub(crate) on_idle: Option<Callback>,
+}
+
+/// The pool. Clones are the same pool.
+#[derive(Clone)]
+pub(crate) struct BlockingPool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: BlockingConfig,
+    /// Jobs queued or running.
+    busy: AtomicUsize,
+    state: Mutex<State>,
+    /// An idle thread has been given work, or shutdown has begun.
+    work: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    loops: VecDeque<Loop>,
+    /// Threads that wait and have not been notified.
+    idle: usize,
+    /// Notifications that no thread has taken yet: a condition variable may
+    /// wake a thread for nothing.
+    notified: usize,
+    /// Threads alive, and how many of them run a loop.
+    threads: usize,
+    looping: usize,
+    handles: Slab<thread::JoinHandle<()>>,
+    shutdown: bool,
+}
+
+struct Job {
+    task: Task,
+    mandatory: bool,
+}
+
+/// Why a closure found no thread.
+enum Refusal {
+    Shutdown,
+    NoThread(io::Error),
+}
+
+impl BlockingPool {
+    /// A pool without threads.
+    pub(crate) fn new(config: BlockingConfig) -> BlockingPool {
+        BlockingPool {
+            shared: Arc::new(Shared {
+                config,
+                busy: AtomicUsize::new(0),
+                state: Mutex::default(),
+                work: Condvar::new(),
+                ended: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Runs `func` on a thread of the pool. `scope` is called if a thread has
+    /// to be started. After shutdown `func` is dropped, and the handle yields
+    /// "cancelled".
+    ///
+    /// # Panics
+    ///
+    /// If there is no thread for closures and the system refuses one.
+    #[track_caller]
+    pub(crate) fn spawn_blocking<F, R>(
+        &self,
+        func: F,
+        scope: impl FnOnce() -> ThreadScope,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (join, task) = blocking_task(func);
+        match self.submit(task, false, scope) {
+            Ok(()) | Err(Refusal::Shutdown) => join,
+            Err(Refusal::NoThread(error)) => panic!("OS can't spawn worker thread: {error}"),
+        }
+    }
+
+    /// As [`spawn_blocking`](Self::spawn_blocking), for a closure that shutdown
+    /// runs, if it was accepted before. None if it was not accepted.
+    pub(crate) fn spawn_mandatory<F, R>(
+        &self,
+        func: F,
+        scope: impl FnOnce() -> ThreadScope,
+    ) -> Option<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (join, task) = blocking_task(func);
+        self.submit(task, true, scope).ok().map(|()| join)
+    }
+
+    /// Runs `work` on a thread at once. It is not a closure: it does not count
+    /// as busy, and shutdown waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// With `work` given back: the system refuses a thread, or the pool is
+    /// shut down.
+    pub(crate) fn run_loop(
+        &self,
+        work: Loop,
+        scope: impl FnOnce() -> ThreadScope,
+    ) -> Result<(), (io::Error, Loop)> {
+        let mut state = self.shared.lock();
+        if state.shutdown {
+            let error = io::Error::other("the runtime is shutting down");
+            return Err((error, work));
+        }
+        if state.idle > 0 {
+            self.shared.notify(&mut state);
+        } else if let Err(error) = self.start_thread(&mut state, scope()) {
+            return Err((error, work));
+        }
+        state.loops.push_back(work);
+        Ok(())
+    }
+
+    /// Closures queued or running. While it is not zero a paused clock must
+    /// not advance by itself; `on_idle` tells when it becomes zero.
+    pub(crate) fn busy(&self) -> usize {
+        self.shared.busy.load(Acquire)
+    }
+
+    /// Threads alive, those that run a loop aside.
+    pub(crate) fn threads(&self) -> usize {
+        let state = self.shared.lock();
+        state.threads - state.looping
+    }
+
+    /// Threads that wait for work.
+    pub(crate) fn idle_threads(&self) -> usize {
+        self.shared.lock().idle
+    }
+
+    /// Closures that wait for a thread.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
+    /// Ends the pool: closures that have not begun are dropped, on this thread,
+    /// and those that run are waited for, up to `timeout`, or without limit. A
+    /// call from one of the pool's threads does not wait for that one. False
+    /// if some still run; they end by themselves. Only the first call waits.
+    pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let Some(dropped) = self.begin_shutdown() else {
+            return true;
+        };
+        for job in dropped {
+            job.task.shutdown();
+            self.shared.job_ended();
+        }
+        if timeout == Some(Duration::ZERO) {
+            return false;
+        }
+        let me = thread::current().id();
+        let mut state = self.shared.lock();
+        let own = state.handles.iter().any(|(_, it)| it.thread().id() == me);
+        while state.threads > usize::from(own) {
+            state = match deadline {
+                None => self.shared.ended.wait(state).unwrap_or_else(recover),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    let waited = self.shared.ended.wait_timeout(state, left);
+                    waited.unwrap_or_else(recover).0
+                }
+            };
+        }
+        // With no thread left, what is mandatory is this thread's.
+        let jobs = mem::take(&mut state.jobs);
+        let handles = mem::take(&mut state.handles);
+        drop(state);
+        for job in jobs {
+            self.shared.run(job);
+        }
+        for (_, handle) in handles {
+            if handle.thread().id() != me {
+                // The body has ended; what is left is the thread's destructors.
+                let _ = handle.join();
+            }
+        }
+        true
+    }
+
+    /// The jobs to drop, on the first call.
+    fn begin_shutdown(&self) -> Option<VecDeque<Job>> {
+        let mut state = self.shared.lock();
+        if mem::replace(&mut state.shutdown, true) {
+            return None;
+        }
+        let (mandatory, dropped) = mem::take(&mut state.jobs)
+            .into_iter()
+            .partition(|job| job.mandatory);
+        state.jobs = mandatory;
+        self.shared.work.notify_all();
+        Some(dropped)
+    }
+
+    fn submit(
+        &self,
+        task: Task,
+        mandatory: bool,
+        scope: impl FnOnce() -> ThreadScope,
+    ) -> Result<(), Refusal> {
+        let mut state = self.shared.lock();
+        if state.shutdown {
+            drop(state);
+            task.shutdown();
+            return Err(Refusal::Shutdown);
+        }
+        if state.idle > 0 {
+            self.shared.notify(&mut state);
+        } else if state.threads - state.looping < self.shared.config.threads_max
+            && let Err(error) = self.start_thread(&mut state, scope())
+            // Out of threads for now: those that are busy will come to it.
+            && !(error.kind() == io::ErrorKind::WouldBlock && state.threads > state.looping)
+        {
+            drop(state);
+            task.shutdown();
+            return Err(Refusal::NoThread(error));
+        }
+        self.shared.busy.fetch_add(1, AcqRel);
+        state.jobs.push_back(Job { task, mandatory });
+        Ok(())
+    }
+
+    fn start_thread(&self, state: &mut State, scope: ThreadScope) -> io::Result<()> {
+        let config = &self.shared.config;
+        let mut builder = thread::Builder::new().name((config.thread_name)());
+        if let Some(stack_size) = config.stack_size {
+            builder = builder.stack_size(stack_size);
+        }
+        let shared = self.shared.clone();
+        let entry = state.handles.vacant_entry();
+        let key = entry.key();
+        let handle = builder.spawn(move || scope(&mut || shared.serve(key)))?;
+        entry.insert(handle);
+        state.threads += 1;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingPool").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(recover)
+    }
+
+    fn notify(&self, state: &mut State) {
+        state.idle -= 1;
+        state.notified += 1;
+        self.work.notify_one();
+    }
+
+    /// A thread's life.
+    fn serve(&self, key: usize) {
+        if let Some(hook) = &self.config.on_thread_start {
+            task::quietly(|| hook());
+        }
+        self.work_until_idle();
+        if let Some(hook) = &self.config.on_thread_stop {
+            task::quietly(|| hook());
+        }
+        let mut state = self.lock();
+        if !state.shutdown {
+            // Nobody will join this thread.
+            state.handles.try_remove(key);
+        }
+        state.threads -= 1;
+        self.ended.notify_all();
+    }
+
+    fn work_until_idle(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(work) = state.loops.pop_front() {
+                state.looping += 1;
+                drop(state);
+                task::quietly(work);
+                state = self.lock();
+                state.looping -= 1;
+                if state.threads - state.looping > self.config.threads_max && !state.shutdown {
+                    return;
+                }
+            } else if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                self.run(job);
+                state = self.lock();
+            } else if state.shutdown {
+                return;
+            } else {
+                let notified;
+                (state, notified) = self.wait(state);
+                if !notified && !state.shutdown {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for work. False if none came for as long as `keep_alive`, or if
+    /// shutdown began.
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        state.idle += 1;
+        let deadline = Instant::now().checked_add(self.config.keep_alive);
+        loop {
+            let left = deadline.map_or(KEEP_ALIVE, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if state.notified > 0 {
+                state.notified -= 1;
+                return (state, true);
+            }
+            if state.shutdown || left.is_zero() {
+                state.idle -= 1;
+                return (state, false);
+            }
+            let waited = self.work.wait_timeout(state, left);
+            state = waited.unwrap_or_else(recover).0;
+        }
+    }
+
+    fn run(&self, job: Job) {
+        job.task.run();
+        self.job_ended();
+    }
+
+    /// After the job's awaiter has been woken: a paused clock that advances
+    /// once nothing is busy finds it ready.
+    fn job_ended(&self) {
+        if self.busy.fetch_sub(1, AcqRel) == 1
+            && let Some(hook) = &self.config.on_idle
+        {
+            task::quietly(|| hook());
+        }
+    }
+}
+
+/// The guard of a mutex whose holder panicked: only a hook or a name function
+/// of the user does, before it has changed anything.
+fn recover<G>(poisoned: PoisonError<G>) -> G {
+    poisoned.into_inner()
+}
+
+/// A closure as a task: ready at its first poll.
+struct BlockingTask<F>(Option<F>);
+
+// The closure is moved out before it is called.
+impl<F> Unpin for BlockingTask<F> {}
+
+impl<F: FnOnce() -> R, R> Future for BlockingTask<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        let func = self.0.take().expect("a closure runs once");
+        let _free = coop::stop();
+        Poll::Ready(func())
+    }
+}
+
+/// The scheduler of tasks that are run once, by who queued them.
+struct Once;
+
+impl Schedule for Once {
+    fn schedule(&self, _: Task) {}
+}
+
+fn blocking_task<F, R>(func: F) -> (JoinHandle<R>, Task)
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    task::unowned(BlockingTask(Some(func)), Once, Id::next())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        futures::executor::block_on(future)
+    }
+
+    fn config(threads_max: usize) -> BlockingConfig {
+        BlockingConfig {
+            threads_max,
+            keep_alive: KEEP_ALIVE,
+            thread_name: Arc::new(|| "annulus-test".into()),
+            stack_size: None,
+            on_thread_start: None,
+            on_thread_stop: None,
+            on_idle: None,
+        }
+    }
+
+    fn pool(threads_max: usize) -> BlockingPool {
+        BlockingPool::new(config(threads_max))
+    }
+
+    fn scope() -> ThreadScope {
+        Box::new(|body| body())
+    }
+
+    /// A closure that says when it runs, and runs until told to end.
+    fn held(pool: &BlockingPool) -> (JoinHandle<()>, Sender<()>) {
+        let (begun_tx, begun) = channel();
+        let (end, ended) = channel::<()>();
+        let join = pool.spawn_blocking(
+            move || {
+                begun_tx.send(()).unwrap();
+                let _ = ended.recv();
+            },
+            scope,
+        );
+        begun.recv().unwrap();
+        (join, end)
+    }
+
+    #[test]
+    fn a_closure_runs_on_a_named_thread_of_the_pool() {
+        let pool = pool(4);
+        let join = pool.spawn_blocking(
+            || {
+                assert_eq!(crate::task::try_id(), Some(crate::task::id()));
+                thread::current().name().map(str::to_owned)
+            },
+            scope,
+        );
+        assert_eq!(block_on(join).unwrap().unwrap(), "annulus-test");
+        assert!(pool.shutdown(None));
+        assert_eq!(pool.busy(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_the_handles_error_and_the_thread_goes_on() {
+        let pool = pool(1);
+        let bad = pool.spawn_blocking(|| panic!("closure"), scope);
+        assert!(block_on(bad).unwrap_err().is_panic());
+        let good = pool.spawn_blocking(|| 2, scope);
+        assert_eq!(block_on(good).unwrap(), 2);
+        assert_eq!(pool.threads(), 1);
+        pool.shutdown(None);
+    }
+
+    #[test]
+    fn threads_are_reused_up_to_the_limit_and_jobs_run_in_order() {
+        let pool = pool(2);
+        let (first, end_first) = held(&pool);
+        let (second, end_second) = held(&pool);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let queued: Vec<_> = (0..10)
+            .map(|index| {
+                let order = order.clone();
+                pool.spawn_blocking(move || order.lock().unwrap().push(index), scope)
+            })
+            .collect();
+        assert_eq!((pool.threads(), pool.queued(), pool.busy()), (2, 10, 12));
+        end_first.send(()).unwrap();
+        for join in queued {
+            block_on(join).unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
+        end_second.send(()).unwrap();
+        block_on(first).unwrap();
+        block_on(second).unwrap();
+        assert_eq!(pool.threads(), 2);
+        pool.shutdown(None);
+    }
+
+    #[test]
+    fn an_idle_thread_ends_after_its_time_and_calls_the_hooks() {
+        let (started_tx, started) = channel();
+        let (stopped_tx, stopped) = channel();
+        let (started_tx, stopped_tx) = (Mutex::new(started_tx), Mutex::new(stopped_tx));
+        let pool = BlockingPool::new(BlockingConfig {
+            keep_alive: Duration::from_millis(1),
+            on_thread_start: Some(Arc::new(move || {
+                started_tx.lock().unwrap().send(()).unwrap();
+                panic!("a hook's panic is its own");
+            })),
+            on_thread_stop: Some(Arc::new(move || {
+                stopped_tx.lock().unwrap().send(()).unwrap();
+            })),
+            ..config(4)
+        });
+        block_on(pool.spawn_blocking(|| {}, scope)).unwrap();
+        started.recv().unwrap();
+        stopped.recv().unwrap();
+        block_on(pool.spawn_blocking(|| {}, scope)).unwrap();
+        started.recv().unwrap();
+        stopped.recv().unwrap();
+        assert!(pool.shutdown(None));
+        assert_eq!(pool.threads(), 0);
+    }
+
+    #[test]
+    fn shutdown_waits_for_what_runs_and_cancels_what_is_queued() {
+        let pool = pool(1);
+        let (running, end) = held(&pool);
+        let queued = pool.spawn_blocking(|| unreachable!("begun"), scope);
+        let ran = Arc::new(AtomicBool::new(false));
+        let flag = ran.clone();
+        let mandatory = pool.spawn_mandatory(move || flag.store(true, SeqCst), scope);
+        let stopper = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.shutdown(None))
+        };
+        // Resolves while the other closure still runs.
+        assert!(block_on(queued).unwrap_err().is_cancelled());
+        assert!(!running.is_finished());
+        end.send(()).unwrap();
+        assert!(stopper.join().unwrap());
+        assert!(running.is_finished());
+        block_on(mandatory.unwrap()).unwrap();
+        assert!(ran.load(SeqCst));
+        let late = pool.spawn_blocking(|| (), scope);
+        assert!(block_on(late).unwrap_err().is_cancelled());
+        assert!(pool.spawn_mandatory(|| (), scope).is_none());
+        assert_eq!(pool.busy(), 0);
+    }
+
+    #[test]
+    fn shutdown_with_a_timeout_leaves_what_still_runs() {
+        let pool = pool(1);
+        let (running, end) = held(&pool);
+        assert!(!pool.shutdown(Some(Duration::from_millis(1))));
+        assert!(!running.is_finished());
+        end.send(()).unwrap();
+        block_on(running).unwrap();
+
+        let pool = self::pool(1);
+        let (running, end) = held(&pool);
+        assert!(!pool.shutdown(Some(Duration::ZERO)));
+        end.send(()).unwrap();
+        block_on(running).unwrap();
+    }
+
+    #[test]
+    fn shutdown_from_a_thread_of_the_pool_does_not_wait_for_itself() {
+        let pool = pool(2);
+        let inner = pool.clone();
+        let join = pool.spawn_blocking(move || inner.shutdown(None), scope);
+        assert!(block_on(join).unwrap());
+    }
+
+    #[test]
+    fn abort_drops_a_closure_that_has_not_begun() {
+        let pool = pool(1);
+        let (running, end) = held(&pool);
+        let queued = pool.spawn_blocking(|| unreachable!("begun"), scope);
+        queued.abort();
+        running.abort();
+        end.send(()).unwrap();
+        assert!(block_on(queued).unwrap_err().is_cancelled());
+        block_on(running).unwrap();
+        pool.shutdown(None);
+    }
+
+    #[test]
+    fn a_loop_gets_a_thread_though_closures_hold_them_all() {
+        let pool = pool(1);
+        let (running, end) = held(&pool);
+        let (tx, looped) = channel();
+        pool.run_loop(Box::new(move || tx.send(()).unwrap()), scope)
+            .map_err(|(error, _)| error)
+            .unwrap();
+        looped.recv().unwrap();
+        assert_eq!(pool.busy(), 1);
+        end.send(()).unwrap();
+        block_on(running).unwrap();
+        assert!(pool.shutdown(None));
+        assert!(pool.run_loop(Box::new(|| ()), scope).is_err());
+    }
+
+    #[test]
+    fn the_pool_tells_when_nothing_is_busy_and_the_awaiter_has_been_woken() {
+        let (tx, idle): (Sender<bool>, Receiver<bool>) = channel();
+        let watched: Arc<Mutex<Option<crate::task::AbortHandle>>> = Arc::default();
+        let (watch, tx) = (watched.clone(), Mutex::new(tx));
+        let pool = BlockingPool::new(BlockingConfig {
+            on_idle: Some(Arc::new(move || {
+                let finished = watch.lock().unwrap().as_ref().unwrap().is_finished();
+                tx.lock().unwrap().send(finished).unwrap();
+            })),
+            ..config(4)
+        });
+        let (join, end) = held(&pool);
+        *watched.lock().unwrap() = Some(join.abort_handle());
+        assert_eq!(pool.busy(), 1);
+        end.send(()).unwrap();
+        assert!(idle.recv().unwrap());
+        assert_eq!(pool.busy(), 0);
+        pool.shutdown(None);
+    }
+
+    #[test]
+    fn many_spawners_lose_no_closure() {
+        const SPAWNERS: usize = 4;
+        const CLOSURES: usize = 2_000;
+        let pool = BlockingPool::new(BlockingConfig {
+            // Threads end and start all the time.
+            keep_alive: Duration::from_micros(1),
+            ..config(3)
+        });
+        let done = Arc::new(AtomicUsize::new(0));
+        let spawners: Vec<_> = (0..SPAWNERS)
+            .map(|_| {
+                let (pool, done) = (pool.clone(), done.clone());
+                thread::spawn(move || {
+                    for index in 0..CLOSURES {
+                        let done = done.clone();
+                        let closure = move || drop(done.fetch_add(1, SeqCst));
+                        let join = pool.spawn_blocking(closure, scope);
+                        if index % 8 == 0 {
+                            block_on(join).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for spawner in spawners {
+            spawner.join().unwrap();
+        }
+        while pool.busy() > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(done.load(SeqCst), SPAWNERS * CLOSURES);
+        assert!(pool.shutdown(None));
+    }
+}
