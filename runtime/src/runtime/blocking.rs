@@ -695,7 +695,7 @@ mod tests {
                 thread::spawn(move || {
                     for index in 0..CLOSURES {
                         let done = done.clone();
-                        let closure = move || drop(done.fetch_add(1, SeqCst));
+                        let closure = move || done.fetch_add(1, SeqCst);
                         let join = pool.spawn_blocking(closure, scope);
                         if index % 8 == 0 {
                             block_on(join).unwrap();

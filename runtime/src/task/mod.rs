@@ -30,6 +30,10 @@ pub mod coop;
 #[doc(hidden)]
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 
+mod local;
+pub(crate) use local::is_polled_here;
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+
 mod yield_now;
 pub use yield_now::yield_now;
 
