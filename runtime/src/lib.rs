@@ -1,1 +1,3 @@
 //! tokio API on io_uring.
+
+pub mod time;
