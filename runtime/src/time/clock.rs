@@ -31,10 +31,10 @@
 //!     wheel.advance(clock.tick_now())
 //! ```
 //!
-//! `time::advance` moves the clock while tasks are runnable: before the next
-//! poll of a task a loop therefore asks [`Clock::take_moved`], and advances its
-//! wheel if so. Whoever drops an [`AutoAdvanceHold`], or moves or resumes the
-//! clock from a thread that does not drive the loop, wakes the loop.
+//! `time::advance` moves the clock and gives way once: a loop advances its wheel
+//! before it polls a task that gave way. Whoever drops an [`AutoAdvanceHold`],
+//! or moves or resumes the clock from a thread that does not drive the loop,
+//! wakes the loop.
 #![forbid(unsafe_code)]
 
 use super::Instant;
@@ -68,8 +68,6 @@ pub(crate) struct Clock {
     pausable: bool,
     /// Was paused at some time: `state` tells the time.
     was_paused: AtomicBool,
-    /// Moved by `advance`, and no wheel has been told.
-    moved: AtomicBool,
     /// Blocking closures under way.
     holds: AtomicUsize,
     state: Mutex<State>,
@@ -99,7 +97,6 @@ impl Clock {
             start,
             pausable,
             was_paused: AtomicBool::new(false),
-            moved: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             state: Mutex::new(State {
                 at: start,
@@ -212,12 +209,6 @@ impl Clock {
         }
     }
 
-    /// Whether [`Clock::advance`] has moved the clock since the last call.
-    #[inline]
-    pub(crate) fn take_moved(&self) -> bool {
-        self.moved.load(Ordering::Relaxed) && self.moved.swap(false, Ordering::Relaxed)
-    }
-
     /// Stops the clock; the error is the text of a panic.
     pub(crate) fn pause(&self) -> Result<(), &'static str> {
         if !self.pausable {
@@ -252,7 +243,6 @@ impl Clock {
         }
         let at = state.at.checked_add(duration);
         state.at = at.ok_or("overflow when adding duration to instant")?;
-        self.moved.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -360,9 +350,7 @@ mod tests {
         assert!(clock.is_paused());
         assert_eq!(clock.now_ns(), 0);
         assert_eq!(clock.time_until(1), None);
-        assert!(!clock.take_moved());
         clock.advance(1500 * Duration::from_micros(1)).unwrap();
-        assert!(clock.take_moved() && !clock.take_moved());
         assert_eq!(clock.now_ns(), 1_500_000);
         assert_eq!(clock.now() - start, Duration::from_micros(1_500));
         assert_eq!(clock.tick_now(), 1);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod clock;
+pub mod error;
 mod instant;
 pub(crate) mod wheel;
 
