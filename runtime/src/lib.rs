@@ -1,5 +1,11 @@
-//! tokio API on io_uring.
+//! tokio's API on io_uring's completions.
 
 mod context;
-mod runtime;
+mod op;
+mod reactor;
+pub mod runtime;
 pub mod task;
+pub mod time;
+
+pub use reactor::{Leak, Stats, stats};
+pub use task::spawn;
