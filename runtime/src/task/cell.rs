@@ -31,7 +31,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 
@@ -372,18 +372,22 @@ impl<T> Join<T> {
         TaskRef(self.header)
     }
 
+    /// Has `waker` woken at completion. False if that has been; it may have
+    /// been woken then.
+    pub(super) fn register(&mut self, waker: &Waker) -> bool {
+        self.awaited = true;
+        self.header().join_waker.register(waker);
+        !self.is_complete()
+    }
+
     /// The output, once; until then `cx` is woken when it is there.
     ///
     /// # Panics
     ///
     /// If the output has been taken.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        if !self.is_complete() {
-            self.awaited = true;
-            self.header().join_waker.register(cx.waker());
-            if !self.is_complete() {
-                return Poll::Pending;
-            }
+        if !self.is_complete() && self.register(cx.waker()) {
+            return Poll::Pending;
         }
         let mut output = Poll::<Result<T, JoinError>>::Pending;
         let vtable = self.header().vtable;

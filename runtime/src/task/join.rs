@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::cell::Join;
 use super::{AbortHandle, Id, JoinError, coop};
@@ -56,6 +56,22 @@ impl<T> JoinHandle<T> {
     /// The task's id.
     pub fn id(&self) -> Id {
         self.join.id()
+    }
+
+    /// Wakes `waker` when the task has ended, which may be now.
+    pub(super) fn wake_when_finished(&mut self, waker: &Waker) {
+        if !self.join.register(waker) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The output of a task that has ended.
+    pub(super) fn into_output(mut self) -> Result<T, JoinError> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.join.poll_output(&mut cx) {
+            Poll::Ready(output) => output,
+            Poll::Pending => unreachable!("the task has ended"),
+        }
     }
 }
 

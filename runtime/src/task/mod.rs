@@ -34,6 +34,9 @@ mod local;
 pub(crate) use local::is_polled_here;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 
+mod join_set;
+pub use join_set::JoinSet;
+
 mod yield_now;
 pub use yield_now::yield_now;
 
