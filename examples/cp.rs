@@ -22,7 +22,7 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::Permissions;
+use std::fs::{Metadata, Permissions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -92,103 +92,99 @@ impl Args {
             }
         }
         match <[OsString; 2]>::try_from(paths) {
-            Ok(paths) => {
-                let [source, dest] = paths.map(PathBuf::from);
-                Ok(Some(Args {
-                    direct,
-                    source,
-                    dest,
-                }))
-            }
+            Ok([source, dest]) => Ok(Some(Args {
+                direct,
+                source: source.into(),
+                dest: dest.into(),
+            })),
             Err(_) => Err("SOURCE and DEST are needed".into()),
         }
+    }
+
+    fn opening(&self, path: &Path, error: io::Error) -> String {
+        if self.direct && error.kind() == io::ErrorKind::InvalidInput {
+            return about(
+                path,
+                "no direct I/O on this file system, leave out --direct",
+            );
+        }
+        about(path, error)
     }
 }
 
 /// The number of bytes copied, or `None` after Ctrl-C.
 async fn run(args: &Args) -> Result<Option<u64>, String> {
-    let Args {
-        direct,
-        source,
-        dest,
-    } = args;
-    let flags = if *direct { libc::O_DIRECT } else { 0 };
-
-    let reader = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(source)
-        .await;
-    let reader = reader.map_err(|error| opening(source, *direct, &error))?;
-    let metadata = reader
-        .metadata()
-        .await
-        .map_err(|error| about(source, error))?;
-    if !metadata.is_file() {
-        return Err(about(source, "not a regular file"));
-    }
-    if let Ok(old) = fs::metadata(dest).await {
-        if !old.is_file() {
-            return Err(about(dest, "exists and is not a regular file"));
-        }
-        if (old.dev(), old.ino()) == (metadata.dev(), metadata.ino()) {
-            return Err(about(
-                dest,
-                format!("is the same file as {}", source.display()),
-            ));
-        }
-    }
-
+    let (reader, metadata) = open_source(args).await?;
     let mut ctrl_c = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(metadata.mode() & 0o777);
-    let writer = options.custom_flags(flags).open(dest).await;
-    let writer = writer.map_err(|error| opening(dest, *direct, &error))?;
-    let copy = Copy {
-        reader: &reader,
-        writer: &writer,
-        source,
-        dest,
-        len: metadata.len(),
-        block: if *direct { BLOCK_BYTES } else { 1 },
-        next: Cell::new(0),
-        copied: Cell::new(0),
-        bar: bar(metadata.len()),
-    };
+    let writer = create_dest(args, &metadata).await?;
+
+    let copy = Copy::new(args, &reader, &writer, metadata.len());
     let result = annulus::select! {
         result = copy.run() => result.map(Some),
         _ = ctrl_c.recv() => Ok(None),
     };
     copy.bar.finish_and_clear();
-    let result = match result {
-        // Again, and this time not less the umask.
-        Ok(Some(bytes)) => {
+    match result {
+        Ok(Some(_)) => {
+            // Again, and this time not less the umask.
             let mode = Permissions::from_mode(metadata.mode() & 0o777);
-            fs::set_permissions(dest, mode)
-                .await
-                .map(|()| Some(bytes))
-                .map_err(|error| about(dest, error))
+            let set = fs::set_permissions(&args.dest, mode).await;
+            set.map_err(|error| about(&args.dest, error))?;
         }
-        other => other,
-    };
-    if !matches!(result, Ok(Some(_))) {
-        let removed = fs::remove_file(dest).await;
-        removed.map_err(|error| about(dest, format!("a partial copy is left: {error}")))?;
-        eprintln!("cp: {}: the partial copy is removed", dest.display());
+        Ok(None) | Err(_) => match fs::remove_file(&args.dest).await {
+            Ok(()) => eprintln!("cp: {}: partial copy removed", args.dest.display()),
+            Err(error) => {
+                let bytes = copy.copied.get();
+                eprintln!(
+                    "cp: {}: partial copy of {bytes} bytes is left: {error}",
+                    args.dest.display()
+                );
+            }
+        },
     }
     result
 }
 
+async fn open_source(args: &Args) -> Result<(File, Metadata), String> {
+    let about_source = |error: io::Error| about(&args.source, error);
+    let opened = options(args).read(true).open(&args.source).await;
+    let reader = opened.map_err(|error| args.opening(&args.source, error))?;
+    let metadata = reader.metadata().await.map_err(about_source)?;
+    if metadata.is_file() {
+        Ok((reader, metadata))
+    } else {
+        Err(about(&args.source, "not a regular file"))
+    }
+}
+
+/// Creates the copy, unless that would destroy the source or what is no file.
+async fn create_dest(args: &Args, source: &Metadata) -> Result<File, String> {
+    if let Ok(old) = fs::metadata(&args.dest).await {
+        if !old.is_file() {
+            return Err(about(&args.dest, "exists and is not a regular file"));
+        }
+        if (old.dev(), old.ino()) == (source.dev(), source.ino()) {
+            let source = args.source.display();
+            return Err(about(&args.dest, format!("is the same file as {source}")));
+        }
+    }
+    let mut options = options(args);
+    options.write(true).create(true).truncate(true);
+    let created = options.mode(source.mode() & 0o777).open(&args.dest).await;
+    created.map_err(|error| args.opening(&args.dest, error))
+}
+
+fn options(args: &Args) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(if args.direct { libc::O_DIRECT } else { 0 });
+    options
+}
+
 /// What the workers share. They run in one task, so cells do.
 struct Copy<'a> {
+    args: &'a Args,
     reader: &'a File,
     writer: &'a File,
-    source: &'a Path,
-    dest: &'a Path,
     /// The source's length when it was opened. 0 for files of /proc and /sys
     /// too, whose end only a read can find.
     len: u64,
@@ -200,7 +196,22 @@ struct Copy<'a> {
     bar: ProgressBar,
 }
 
-impl Copy<'_> {
+impl<'a> Copy<'a> {
+    fn new(args: &'a Args, reader: &'a File, writer: &'a File, len: u64) -> Copy<'a> {
+        let style = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+        let style = ProgressStyle::with_template(style).expect("the template is right");
+        Copy {
+            args,
+            reader,
+            writer,
+            len,
+            block: if args.direct { BLOCK_BYTES } else { 1 },
+            next: Cell::new(0),
+            copied: Cell::new(0),
+            bar: ProgressBar::new(len).with_style(style),
+        }
+    }
+
     async fn run(&self) -> Result<u64, String> {
         let workers = if self.len == 0 { 1 } else { WORKERS };
         try_join_all((0..workers).map(|_| self.work())).await?;
@@ -209,7 +220,7 @@ impl Copy<'_> {
         self.writer
             .set_len(copied)
             .await
-            .map_err(|error| about(self.dest, error))?;
+            .map_err(|error| about(&self.args.dest, error))?;
         Ok(copied)
     }
 
@@ -229,16 +240,19 @@ impl Copy<'_> {
             self.next.set(offset + wanted as u64);
 
             let read = self.read(&mut buf, offset, wanted).await;
-            let read = read.map_err(|error| about(self.source, error))?;
+            let read = read.map_err(|error| about(&self.args.source, error))?;
             let write = self.write(&mut buf, offset, read).await;
-            write.map_err(|error| about(self.dest, error))?;
+            write.map_err(|error| about(&self.args.dest, error))?;
             self.copied.set(self.copied.get() + read as u64);
             self.bar.inc(read as u64);
 
             if read < wanted && self.len == 0 {
                 return Ok(());
             } else if read < wanted {
-                return Err(about(self.source, "became shorter while it was copied"));
+                return Err(about(
+                    &self.args.source,
+                    "became shorter while it was copied",
+                ));
             }
         }
     }
@@ -303,22 +317,6 @@ impl Buffer {
     }
 }
 
-fn bar(len: u64) -> ProgressBar {
-    let style = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
-    let style = ProgressStyle::with_template(style).expect("the template is right");
-    ProgressBar::new(len).with_style(style)
-}
-
 fn about(path: &Path, error: impl Display) -> String {
     format!("{}: {error}", path.display())
-}
-
-fn opening(path: &Path, direct: bool, error: &io::Error) -> String {
-    if direct && error.kind() == io::ErrorKind::InvalidInput {
-        return about(
-            path,
-            "the file system has no direct I/O, copy without --direct",
-        );
-    }
-    about(path, error)
 }
