@@ -1,1 +1,0 @@
-//! The programs stand beside this file, one idea each: see `examples/*.rs`.

@@ -1,0 +1,165 @@
+//! The process-wide part of signals: handlers, what they saw, and who listens.
+//!
+//! A handler may do next to nothing, so it sets its signal's bit and writes a
+//! byte; the rest happens in [`Table::deliver`], on a thread that polls a
+//! listener. No signal is lost between the two: the handler sets the bit before
+//! it writes, and a listener empties the socket before it takes the bits, so a
+//! bit that was not taken has a byte behind it that wakes somebody.
+//!
+//! Several arrivals of one signal before a delivery are one, as they are in the
+//! kernel.
+
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Waker};
+
+use annulus_ring::Kernel;
+use slab::Slab;
+
+/// Linux numbers its signals 1 to 64.
+const SIGNALS_MAX: usize = 64;
+
+pub(super) struct Table {
+    /// Bit n - 1: signal n came and is not yet delivered.
+    pending: AtomicU64,
+    /// Where handlers write.
+    sender: UnixStream,
+    /// What listeners poll.
+    receiver: UnixStream,
+    slots: [Mutex<Slot>; SIGNALS_MAX],
+}
+
+/// One signal.
+#[derive(Default)]
+struct Slot {
+    /// The handler is in place, and stays.
+    installed: bool,
+    /// How often the signal was delivered.
+    count: u64,
+    /// A place for each listener, with the task that waits there.
+    wakers: Slab<Option<Waker>>,
+}
+
+/// A listener's place in the table.
+#[derive(Debug)]
+pub(super) struct Place {
+    signal: usize,
+    key: usize,
+    /// The deliveries that it has seen.
+    seen: u64,
+}
+
+impl Table {
+    /// The table, made when the first listener asks for it.
+    pub(super) fn get() -> io::Result<&'static Table> {
+        static TABLE: OnceLock<Table> = OnceLock::new();
+        if let Some(table) = TABLE.get() {
+            return Ok(table);
+        }
+        let (sender, receiver) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        receiver.set_nonblocking(true)?;
+        // Of two threads that came here at once, one keeps its table.
+        Ok(TABLE.get_or_init(|| Table {
+            pending: AtomicU64::new(0),
+            sender,
+            receiver,
+            slots: std::array::from_fn(|_| Mutex::default()),
+        }))
+    }
+
+    /// The descriptor that is readable when a handler has run. It is never closed.
+    pub(super) fn fd(&self) -> RawFd {
+        self.receiver.as_raw_fd()
+    }
+
+    /// A new listener to `signal`, which sees what comes from here on.
+    pub(super) fn listen(&'static self, signal: i32) -> io::Result<Place> {
+        let refused =
+            |why: &str| io::Error::other(format!("cannot listen to signal {signal}: {why}"));
+        if signal <= 0 || hooks::FORBIDDEN.contains(&signal) {
+            return Err(refused("not a signal that can be handled"));
+        }
+        let index = usize::try_from(signal - 1).unwrap_or(SIGNALS_MAX);
+        if index >= SIGNALS_MAX {
+            return Err(refused("signals end at 64"));
+        }
+        // What came before is for those who listened before.
+        self.deliver();
+        let mut slot = self.slot(index);
+        if !slot.installed {
+            // SAFETY: `record` keeps to what a signal handler may do.
+            unsafe { hooks::register(signal, move || self.record(index)) }?;
+            slot.installed = true;
+        }
+        Ok(Place {
+            signal: index,
+            seen: slot.count,
+            key: slot.wakers.insert(None),
+        })
+    }
+
+    pub(super) fn leave(&self, place: &Place) {
+        let waker = self.slot(place.signal).wakers.remove(place.key);
+        drop(waker);
+    }
+
+    /// Has the listener's task woken at the next delivery.
+    pub(super) fn wait(&self, place: &Place, cx: &Context<'_>) {
+        // Cloned before the lock and dropped after it: both may run anybody's code.
+        let waker = cx.waker().clone();
+        let old = self.slot(place.signal).wakers[place.key].replace(waker);
+        drop(old);
+    }
+
+    /// Whether the signal was delivered since the listener last asked.
+    pub(super) fn take(&self, place: &mut Place) -> bool {
+        let count = self.slot(place.signal).count;
+        std::mem::replace(&mut place.seen, count) != count
+    }
+
+    /// Empties the socket, so that the next signal makes it readable anew.
+    pub(super) fn drain(&self, kernel: &Kernel) {
+        let mut bytes = [MaybeUninit::uninit(); 64];
+        while kernel.recv(self.receiver.as_fd(), &mut bytes, 0).is_ok() {}
+    }
+
+    /// Counts what handlers have recorded, and wakes who listens to it.
+    pub(super) fn deliver(&self) {
+        let mut pending = self.pending.swap(0, Ordering::AcqRel);
+        while pending != 0 {
+            let index = pending.trailing_zeros() as usize;
+            pending &= pending - 1;
+            for waker in self.slot(index).arrived() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// What a handler does: an atomic operation and a write(2), both allowed to
+    /// it. A socket too full for another byte will wake its readers anyway.
+    fn record(&self, index: usize) {
+        self.pending.fetch_or(1 << index, Ordering::AcqRel);
+        let _ = (&self.sender).write(&[0]);
+    }
+
+    fn slot(&self, index: usize) -> MutexGuard<'_, Slot> {
+        self.slots[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn arrived(&mut self) -> Vec<Waker> {
+        self.count += 1;
+        self.wakers
+            .iter_mut()
+            .filter_map(|(_, waker)| waker.take())
+            .collect()
+    }
+}
