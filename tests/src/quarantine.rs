@@ -148,8 +148,9 @@ unsafe impl GlobalAlloc for Quarantine {
             freed.oldest = next;
             freed.blocks -= 1;
             freed.bytes -= size_bytes;
-            // SAFETY: the block stands HEADER_BYTES behind its header and `align` behind its base.
-            let base = unsafe { leaving.cast::<u8>().add(HEADER_BYTES).sub(align) };
+            // The block stands HEADER_BYTES behind its header and `align` behind its base.
+            let block = leaving.cast::<u8>().wrapping_add(HEADER_BYTES);
+            let base = block.wrapping_sub(align);
             let (whole, _) = with_header(size_bytes, align).expect("it was computed before");
             // SAFETY: this is the block that `alloc` got, with the layout it asked for.
             unsafe { System.dealloc(base, whole) };
@@ -207,8 +208,9 @@ mod tests {
         // SAFETY: allocated just now.
         unsafe { heap.dealloc(block, LAYOUT) };
         assert_eq!(heap.changed(), 0);
+        let last = block.wrapping_add(99);
         // SAFETY: the memory is the quarantine's, which keeps it: 100 bytes are below its limit.
-        unsafe { block.add(99).write(0) };
+        unsafe { last.write(0) };
         assert_eq!(heap.changed(), 1);
         assert_eq!(heap.kept(), (1, 100));
         for _ in 0..10 {
