@@ -1,4 +1,4 @@
-//! Raw Linux system calls and the io_uring ABI: no policy, no `std`, no dependency.
+//! Raw Linux system calls and the io_uring ABI: no policy, no dependency, and by default no `std`.
 //!
 //! Three floors, each using only the one below:
 //!
@@ -8,8 +8,11 @@
 //!   arch       syscall0..syscall6: one instruction, raw words in and out
 //! ```
 //!
-//! Supported are x86_64 and aarch64 Linux.
+//! The feature `std` turns an [`Errno`] into a `std::io::Error`. Supported are x86_64 and aarch64 Linux.
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod arch;
 pub mod calls;

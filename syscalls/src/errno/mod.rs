@@ -72,6 +72,13 @@ impl fmt::Debug for Errno {
 
 impl core::error::Error for Errno {}
 
+#[cfg(feature = "std")]
+impl From<Errno> for std::io::Error {
+    fn from(errno: Errno) -> std::io::Error {
+        std::io::Error::from_raw_os_error(errno.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ERRNO_MAX, Errno, codes};
