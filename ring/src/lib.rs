@@ -1,2 +1,53 @@
-//! io_uring queues.
+//! io_uring: queues, every operation typed, and the kernel behind them.
+//!
+//! ```text
+//!   kernel      the calls a runtime makes: enter, inline and synchronous I/O, clock   (std)
+//!   Ring        two queues in shared memory; RingRef from other threads
+//!   Sqe, Cqe    an entry of each
+//!   BufRing     buffers that the kernel takes from by itself
+//! ```
+//!
+//! Without the default feature `std` everything but `kernel` is there, for `no_std` with `alloc`.
+//!
+//! # Safety
+//!
+//! An operation that lends memory to the kernel is prepared by an `unsafe` method of [`Sqe`],
+//! whose `# Safety` says for how long. Everything after that, entering and reaping, is safe:
+//! completions come only from a ring.
 #![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod cqe;
+mod cursor;
+mod fork;
+mod handle;
+#[cfg(feature = "std")]
+pub mod kernel;
+mod map;
+mod mask;
+mod opcode;
+mod probe;
+mod queue;
+mod ring;
+mod ring_ref;
+mod setup;
+mod sqe;
+mod version;
+
+pub use annulus_syscalls::Errno;
+pub use cqe::Cqe;
+pub use cursor::Cursor;
+pub use fork::Origin;
+#[cfg(feature = "std")]
+pub use kernel::{Kernel, SetupError, SockAddr};
+pub use mask::Mask;
+pub use opcode::Opcode;
+pub use probe::Probe;
+pub use ring::Ring;
+pub use ring_ref::RingRef;
+pub use setup::{RingConfig, StepDown};
+pub use sqe::{CURRENT_POSITION, Sqe, SqeFlags};
+pub use version::Version;

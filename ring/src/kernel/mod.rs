@@ -1,0 +1,101 @@
+//! `Kernel`: every call that a runtime makes, in one place, so that another kernel can stand here.
+//!
+//! - rings: [`open`](Kernel::open), [`enter`](Kernel::enter);
+//! - inline calls, which never block: data that moves now or not at all;
+//! - synchronous calls, which are quick: sockets, options, names, closing;
+//! - clock, randomness, and the resolver (which blocks: call it from a thread that may).
+//!
+//! EINTR never comes out of an inline call: it is retried here and nowhere else.
+
+mod clock;
+mod inline;
+mod resolve;
+mod setup_error;
+mod socket;
+mod uring;
+
+pub use setup_error::{SetupCause, SetupError};
+pub use socket2::SockAddr;
+pub use uring::Uring;
+
+use std::io;
+use std::time::Duration;
+
+use crate::Errno;
+use crate::mask::Mask;
+use crate::opcode::Opcode;
+use crate::ring::Ring;
+use crate::setup::RingConfig;
+use crate::version::Version;
+
+/// The kernel behind a runtime: one for all its workers. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    /// Linux's own io_uring.
+    Uring(Uring),
+}
+
+impl Kernel {
+    /// Linux's io_uring, with what `mask` says hidden. Makes a small ring to find out what there
+    /// is, and drops it.
+    ///
+    /// # Errors
+    /// Why io_uring cannot be used, and what to do about it.
+    ///
+    /// # Kernel
+    /// Since 5.19.
+    pub fn uring(mask: Mask) -> Result<Kernel, SetupError> {
+        Uring::new(mask).map(Kernel::Uring)
+    }
+
+    /// Makes a ring. The mask of `config` is replaced by this kernel's.
+    ///
+    /// # Errors
+    /// A [`SetupError`] inside: EMFILE, ENOMEM and the others of [`Kernel::uring`].
+    pub fn open(&self, config: &RingConfig) -> io::Result<Ring> {
+        match self {
+            Kernel::Uring(uring) => Ok(uring.open(config)?),
+        }
+    }
+
+    /// [`Ring::enter`].
+    ///
+    /// # Errors
+    /// As [`Ring::enter`].
+    #[inline]
+    pub fn enter(
+        &self,
+        ring: &mut Ring,
+        min_complete: u32,
+        timeout: Option<Duration>,
+    ) -> Result<u32, Errno> {
+        match self {
+            Kernel::Uring(_) => ring.enter(min_complete, timeout),
+        }
+    }
+
+    /// Whether `opcode` is there.
+    #[must_use]
+    pub fn supports(&self, opcode: Opcode) -> bool {
+        match self {
+            Kernel::Uring(uring) => uring.probe().supports(opcode),
+        }
+    }
+
+    /// `IORING_FEAT_*`.
+    #[must_use]
+    pub fn features(&self) -> u32 {
+        match self {
+            Kernel::Uring(uring) => uring.probe().features(),
+        }
+    }
+
+    /// The release whose abilities are there, as [`Probe::version`](crate::Probe::version) says.
+    /// It decides about flags of single operations, such as multishot receive (6.0).
+    #[must_use]
+    pub fn version(&self) -> Version {
+        match self {
+            Kernel::Uring(uring) => uring.version(),
+        }
+    }
+}

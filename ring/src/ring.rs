@@ -1,0 +1,486 @@
+//! `Ring`: both queues of one io_uring, and the calls that drive them.
+//!
+//! ```text
+//!   get_sqe -> prep_* -> (more) -> enter -> pop, pop, .. -> (next turn)
+//! ```
+//!
+//! Filling and reaping are plain memory accesses; only `enter` and registrations are calls.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{Ordering, fence};
+use core::time::Duration;
+
+use annulus_syscalls::io_uring::enter::{
+    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_NO_IOWAIT,
+    IORING_ENTER_REGISTERED_RING, IORING_ENTER_SQ_WAKEUP,
+};
+use annulus_syscalls::io_uring::feat::{IORING_FEAT_NO_IOWAIT, IORING_FEAT_SINGLE_MMAP};
+use annulus_syscalls::io_uring::queue::{
+    IORING_OFF_SQ_RING, IORING_OFF_SQES, IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP,
+    IORING_SQ_TASKRUN,
+};
+use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
+use annulus_syscalls::io_uring::register::op::{
+    IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS,
+};
+use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
+use annulus_syscalls::io_uring::{
+    __kernel_timespec, io_uring_cqe, io_uring_getevents_arg, io_uring_params, io_uring_sqe,
+};
+use annulus_syscalls::{Errno, calls};
+
+use crate::cqe::Cqe;
+use crate::fork::Origin;
+use crate::handle::Handle;
+use crate::map::Map;
+use crate::mask::Mask;
+use crate::opcode::Opcode;
+use crate::queue::{CompletionQueue, SubmissionQueue};
+use crate::ring_ref::RingRef;
+use crate::setup::{self, NewRing, RingConfig, StepDown, StepDowns};
+use crate::sqe::Sqe;
+
+/// One io_uring, owned by whoever has it: it may move between threads, but not be shared.
+///
+/// In a child made by `fork` it is dead: no entry is handed out, nothing completes, entering
+/// fails with EBADF, and dropping it does nothing.
+///
+/// ```
+/// use annulus_ring::{Ring, RingConfig};
+///
+/// let mut ring = match Ring::new(&RingConfig::default()) {
+///     Ok(ring) => ring,
+///     Err(_) => return Ok(()), // io_uring is not to be had here
+/// };
+/// ring.get_sqe().expect("empty").prep_nop().set_user_data(7);
+/// ring.submit_and_wait(1)?;
+/// let cqe = ring.pop().expect("waited for");
+/// assert_eq!((cqe.user_data(), cqe.res()), (7, 0));
+/// # Ok::<(), annulus_ring::Errno>(())
+/// ```
+#[derive(Debug)]
+pub struct Ring {
+    sq: SubmissionQueue,
+    cq: CompletionQueue,
+    /// The descriptor that enters: the plain one, or an index while registered.
+    enter_fd: i32,
+    /// Flags of every enter.
+    enter_flags: u32,
+    params: io_uring_params,
+    step_downs: StepDowns,
+    handle: Arc<Handle>,
+    // Unmapped last: the queues point into them.
+    _rings: Map,
+    _slots: Map,
+}
+
+// SAFETY: the pointers lead into mappings that only this ring has, and nothing in it is bound to a
+// thread: a registered index is, and `register_ring_fd` says so.
+unsafe impl Send for Ring {}
+
+impl Ring {
+    /// Makes a ring. Its descriptor has close-on-exec set.
+    ///
+    /// # Errors
+    /// Those of [`calls::io_uring_setup`] and of mapping the queues; ENOSYS also for a kernel
+    /// without SINGLE_MMAP.
+    ///
+    /// # Kernel
+    /// Since 5.4; flags that are newer are given up, see [`Ring::step_downs`].
+    pub fn new(config: &RingConfig) -> Result<Ring, Errno> {
+        let origin = Origin::current()?;
+        let NewRing {
+            fd,
+            params,
+            step_downs,
+        } = setup::set_up(config)?;
+        // From here on dropping `guard` closes the descriptor.
+        let guard = CloseOnDrop(Some(Arc::new(Handle::new(fd, origin, config.mask))));
+        if params.features & IORING_FEAT_SINGLE_MMAP == 0 {
+            return Err(Errno::ENOSYS);
+        }
+        let rings = Map::ring(fd, rings_bytes(&params), IORING_OFF_SQ_RING, origin)?;
+        let slots_bytes = params.sq_entries as usize * size_of::<io_uring_sqe>();
+        let slots = Map::ring(fd, slots_bytes, IORING_OFF_SQES, origin)?;
+        // SAFETY: both maps are this ring's, are dropped after the queue, and this is the one.
+        let sq = unsafe { SubmissionQueue::new(&rings, &slots, &params) };
+        // SAFETY: as above; CQE32 and CQE_MIXED are never asked for.
+        let cq = unsafe { CompletionQueue::new(&rings, &params) };
+        Ok(Ring {
+            sq,
+            cq,
+            enter_fd: fd,
+            enter_flags: if params.features & IORING_FEAT_NO_IOWAIT != 0 {
+                IORING_ENTER_NO_IOWAIT
+            } else {
+                0
+            },
+            params,
+            step_downs,
+            handle: guard.keep(),
+            _rings: rings,
+            _slots: slots,
+        })
+    }
+
+    /// The next free entry, zeroed and counted as queued; `None` when the SQ is full: enter then.
+    #[inline]
+    pub fn get_sqe(&mut self) -> Option<&mut Sqe> {
+        if self.handle.origin.is_forked() {
+            return None;
+        }
+        self.sq.next()
+    }
+
+    /// How many entries [`get_sqe`](Ring::get_sqe) can hand out before the next enter.
+    #[inline]
+    #[must_use]
+    pub fn sq_space_left(&self) -> u32 {
+        self.sq_capacity() - self.sq_queued()
+    }
+
+    /// How many entries were handed out and not yet consumed by the kernel.
+    #[inline]
+    #[must_use]
+    pub fn sq_queued(&self) -> u32 {
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.sq.queued()
+    }
+
+    /// The number of entries of the SQ.
+    #[inline]
+    #[must_use]
+    pub fn sq_capacity(&self) -> u32 {
+        self.sq.capacity()
+    }
+
+    /// The number of entries of the CQ.
+    #[inline]
+    #[must_use]
+    pub fn cq_capacity(&self) -> u32 {
+        self.cq.capacity()
+    }
+
+    /// The oldest completion. Its slot goes back to the kernel with the next
+    /// [`publish_head`](Ring::publish_head) or enter.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Cqe> {
+        if self.handle.origin.is_forked() {
+            return None;
+        }
+        self.cq.pop()
+    }
+
+    /// Gives the slots of popped completions back to the kernel.
+    #[inline]
+    pub fn publish_head(&mut self) {
+        if !self.handle.origin.is_forked() {
+            self.cq.publish();
+        }
+    }
+
+    /// How many completions wait to be popped. Those that overflowed come after the next enter.
+    #[inline]
+    #[must_use]
+    pub fn cq_ready(&self) -> u32 {
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.cq.ready()
+    }
+
+    /// Whether completion work waits for an enter. It may be another thread's work, which an
+    /// enter of this one does not run: never loop until it clears.
+    #[inline]
+    #[must_use]
+    pub fn taskrun(&self) -> bool {
+        self.sq_flags() & IORING_SQ_TASKRUN != 0
+    }
+
+    /// Whether completions wait in the kernel because the CQ was full. Enter with the CQ emptied
+    /// brings them.
+    #[inline]
+    #[must_use]
+    pub fn cq_overflowed(&self) -> bool {
+        self.sq_flags() & IORING_SQ_CQ_OVERFLOW != 0
+    }
+
+    /// Completions that the kernel lost for good, being out of memory.
+    #[must_use]
+    pub fn cq_lost(&self) -> u32 {
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.cq.lost()
+    }
+
+    /// Entries that the kernel found not valid and passed over. 0 unless memory was damaged.
+    #[must_use]
+    pub fn sq_dropped(&self) -> u32 {
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.sq.dropped()
+    }
+
+    /// Submits what is queued, waits for nothing and runs no completion work. Returns how many
+    /// entries were consumed.
+    ///
+    /// # Errors
+    /// As [`enter`](Ring::enter).
+    pub fn submit(&mut self) -> Result<u32, Errno> {
+        self.call(0, 0, None)
+    }
+
+    /// [`enter`](Ring::enter) without a time limit.
+    ///
+    /// # Errors
+    /// As [`enter`](Ring::enter).
+    pub fn submit_and_wait(&mut self, min_complete: u32) -> Result<u32, Errno> {
+        self.enter(min_complete, None)
+    }
+
+    /// Gives popped slots back, submits what is queued, runs completion work, brings overflowed
+    /// completions, and waits until `min_complete` completions are there or `timeout` has passed.
+    /// Returns how many entries were consumed: running out of time is no error.
+    ///
+    /// When the kernel consumes fewer than are queued it does not wait; the rest stays queued.
+    ///
+    /// # Errors
+    /// EINTR when a signal came; EBUSY and EAGAIN when completions have to be popped, or memory to
+    /// become free, first; EEXIST from a thread that a pinned ring does not belong to; EBADFD for
+    /// a disabled ring; EBADF in a forked child. What was consumed before an error is not told
+    /// here, but [`sq_queued`](Ring::sq_queued) knows.
+    #[inline]
+    pub fn enter(&mut self, min_complete: u32, timeout: Option<Duration>) -> Result<u32, Errno> {
+        match self.call(IORING_ENTER_GETEVENTS, min_complete, timeout) {
+            Err(Errno::ETIME) => Ok(0),
+            other => other,
+        }
+    }
+
+    fn call(
+        &mut self,
+        flags: u32,
+        min_complete: u32,
+        timeout: Option<Duration>,
+    ) -> Result<u32, Errno> {
+        self.handle.origin.check()?;
+        self.cq.publish();
+        self.hide_masked_opcodes();
+        let to_submit = self.sq.publish();
+        let mut flags = flags | self.enter_flags;
+        if self.params.flags & IORING_SETUP_SQPOLL != 0 {
+            // The tail must be visible before the flag is read, or the thread may go to sleep
+            // between the two and nobody wakes it.
+            fence(Ordering::SeqCst);
+            if self.sq.flags() & IORING_SQ_NEED_WAKEUP != 0 {
+                flags |= IORING_ENTER_SQ_WAKEUP;
+            }
+        }
+        let time = timeout.map(timespec);
+        let arg = io_uring_getevents_arg {
+            ts: time.as_ref().map_or(0, |time| {
+                core::ptr::from_ref(time).expose_provenance() as u64
+            }),
+            ..io_uring_getevents_arg::default()
+        };
+        let (arg, arg_size) = match time {
+            Some(_) => {
+                flags |= IORING_ENTER_EXT_ARG;
+                let address = (&raw const arg).expose_provenance();
+                (address, size_of::<io_uring_getevents_arg>())
+            }
+            None => (0, 0),
+        };
+        // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
+        // `arg` is what EXT_ARG means, or 0.
+        unsafe {
+            calls::io_uring_enter(self.enter_fd, to_submit, min_complete, flags, arg, arg_size)
+        }
+    }
+
+    /// Lets the kernel refuse what an older one would not know.
+    fn hide_masked_opcodes(&mut self) {
+        let mask = self.handle.mask;
+        if !mask.hides_anything() {
+            return;
+        }
+        self.sq.each_unpublished(|sqe| {
+            if mask.hides_opcode(sqe.opcode()) {
+                sqe.set_opcode(UNKNOWN_OPCODE);
+            }
+        });
+    }
+
+    /// Registers the descriptor for the calling thread, so that entering need not look it up.
+    /// Until [`unregister_ring_fd`](Ring::unregister_ring_fd) only that thread may enter: elsewhere
+    /// the index means nothing, or another ring.
+    ///
+    /// # Errors
+    /// EEXIST if it is registered already; EBUSY when the thread has 16 registered rings; ENOMEM.
+    ///
+    /// # Kernel
+    /// Since 5.18.
+    pub fn register_ring_fd(&mut self) -> Result<(), Errno> {
+        if self.is_ring_fd_registered() {
+            return Err(Errno::EEXIST);
+        }
+        let mut update = io_uring_rsrc_update {
+            offset: u32::MAX,
+            data: self.fd() as u64,
+            ..io_uring_rsrc_update::default()
+        };
+        let arg = (&raw mut update).expose_provenance();
+        // SAFETY: `arg` is the one update that this registration reads and writes.
+        unsafe { self.handle.register(IORING_REGISTER_RING_FDS, arg, 1) }?;
+        self.enter_fd = update.offset as i32;
+        self.enter_flags |= IORING_ENTER_REGISTERED_RING;
+        Ok(())
+    }
+
+    /// Forgets the registration; to be called by the thread that made it, before another thread
+    /// enters. The plain descriptor is used from here on, whatever the result.
+    ///
+    /// # Errors
+    /// EINVAL if it is not registered.
+    pub fn unregister_ring_fd(&mut self) -> Result<(), Errno> {
+        if !self.is_ring_fd_registered() {
+            return Err(Errno::EINVAL);
+        }
+        let update = io_uring_rsrc_update {
+            offset: self.enter_fd as u32,
+            ..io_uring_rsrc_update::default()
+        };
+        self.enter_fd = self.fd();
+        self.enter_flags &= !IORING_ENTER_REGISTERED_RING;
+        let arg = (&raw const update).expose_provenance();
+        // SAFETY: `arg` is the one update that this registration reads.
+        let done = unsafe { self.handle.register(IORING_UNREGISTER_RING_FDS, arg, 1) };
+        done.map(drop)
+    }
+
+    /// Whether the descriptor is registered for some thread.
+    #[must_use]
+    pub fn is_ring_fd_registered(&self) -> bool {
+        self.enter_flags & IORING_ENTER_REGISTERED_RING != 0
+    }
+
+    /// `io_uring_register`(2) with `opcode` (`IORING_REGISTER_*`), for what has no method.
+    ///
+    /// # Errors
+    /// Those of the registration; EINVAL for what the mask hides; EBADF in a forked child.
+    ///
+    /// # Safety
+    /// `arg` and `count` describe what `opcode` says; memory that becomes registered stays valid
+    /// until it is unregistered or the ring is gone.
+    pub unsafe fn register(&self, opcode: u32, arg: usize, count: u32) -> Result<u32, Errno> {
+        // SAFETY: promised by the caller.
+        unsafe { self.handle.register(opcode, arg, count) }
+    }
+
+    /// The ring for other threads.
+    #[must_use]
+    pub fn ring_ref(&self) -> RingRef {
+        RingRef {
+            handle: Arc::clone(&self.handle),
+        }
+    }
+
+    /// The descriptor. It can be polled: readable while completions wait.
+    #[must_use]
+    pub fn fd(&self) -> i32 {
+        self.handle.fd()
+    }
+
+    /// What the kernel said at setup, without what the mask hides.
+    #[must_use]
+    pub fn params(&self) -> &io_uring_params {
+        &self.params
+    }
+
+    /// `IORING_FEAT_*`.
+    #[must_use]
+    pub fn features(&self) -> u32 {
+        self.params.features
+    }
+
+    /// `IORING_SETUP_*` as they were granted.
+    #[must_use]
+    pub fn setup_flags(&self) -> u32 {
+        self.params.flags
+    }
+
+    /// The setup flags that were given up, in order, and why.
+    #[must_use]
+    pub fn step_downs(&self) -> &[StepDown] {
+        self.step_downs.as_slice()
+    }
+
+    /// What is hidden.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        self.handle.mask
+    }
+
+    /// The process that made the ring.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.handle.origin
+    }
+
+    fn sq_flags(&self) -> u32 {
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.sq.flags()
+    }
+}
+
+impl Drop for Ring {
+    /// Closes the descriptor, unless this is a forked child. The kernel then cancels what is under
+    /// way, but not at once: memory that was lent is not free before its last CQE was seen.
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+/// An opcode that no kernel will ever have.
+const UNKNOWN_OPCODE: Opcode = Opcode(u8::MAX);
+
+/// Closes the descriptor of a ring that does not come about.
+struct CloseOnDrop(Option<Arc<Handle>>);
+
+impl CloseOnDrop {
+    fn keep(mut self) -> Arc<Handle> {
+        self.0.take().expect("kept once, as it is consumed")
+    }
+}
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.close();
+        }
+    }
+}
+
+/// Bytes of the one mapping that holds both queues.
+fn rings_bytes(params: &io_uring_params) -> usize {
+    let array = params.sq_off.array as usize + params.sq_entries as usize * size_of::<u32>();
+    let cqes = params.cq_off.cqes as usize + params.cq_entries as usize * size_of::<io_uring_cqe>();
+    if params.sq_off.array == 0 {
+        return cqes;
+    }
+    array.max(cqes)
+}
+
+/// A span as the kernel takes it; centuries beyond its range are cut to it.
+pub(crate) fn timespec(span: Duration) -> __kernel_timespec {
+    __kernel_timespec {
+        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(span.subsec_nanos()),
+    }
+}

@@ -1,0 +1,115 @@
+//! `RingRef`: what any thread may do to a ring while its own thread uses it.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use annulus_syscalls::Errno;
+use annulus_syscalls::calls;
+use annulus_syscalls::io_uring::__kernel_timespec;
+use annulus_syscalls::io_uring::flags::cancel::IORING_ASYNC_CANCEL_FD;
+use annulus_syscalls::io_uring::register::io_uring_sync_cancel_reg;
+use annulus_syscalls::io_uring::register::op::{
+    IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_SYNC_CANCEL,
+};
+
+use crate::handle::Handle;
+use crate::sqe::Sqe;
+
+/// A ring seen from another thread. Cloning it is cheap. It does not keep the ring alive: once
+/// that is dropped, every call answers EBADF.
+#[derive(Clone, Debug)]
+pub struct RingRef {
+    pub(crate) handle: Arc<Handle>,
+}
+
+impl RingRef {
+    /// The descriptor, as a target of [`Sqe::prep_msg_ring`]. Valid while the ring lives.
+    #[must_use]
+    pub fn fd(&self) -> i32 {
+        self.handle.fd()
+    }
+
+    /// Cancels the operations that carry `user_data` and waits up to `timeout` (`None`: without
+    /// limit) until they are done; their CQEs come as always.
+    ///
+    /// # Errors
+    /// ENOENT if there is none, ETIME, EINTR, EALREADY; EINVAL before 6.0; EEXIST on a pinned ring
+    /// from another thread than its own; EBADF once the ring was dropped.
+    ///
+    /// # Kernel
+    /// Since 6.0.
+    pub fn sync_cancel(&self, user_data: u64, timeout: Option<Duration>) -> Result<(), Errno> {
+        self.cancel(io_uring_sync_cancel_reg {
+            addr: user_data,
+            fd: -1,
+            timeout: timespec(timeout),
+            ..io_uring_sync_cancel_reg::default()
+        })
+    }
+
+    /// As [`sync_cancel`](RingRef::sync_cancel), for operations on the descriptor `fd`: the first,
+    /// or all with `IORING_ASYNC_CANCEL_ALL` in `flags`.
+    ///
+    /// # Errors
+    /// As [`sync_cancel`](RingRef::sync_cancel).
+    ///
+    /// # Kernel
+    /// Since 6.0.
+    pub fn sync_cancel_fd(
+        &self,
+        fd: i32,
+        flags: u32,
+        timeout: Option<Duration>,
+    ) -> Result<(), Errno> {
+        self.cancel(io_uring_sync_cancel_reg {
+            fd,
+            flags: flags | IORING_ASYNC_CANCEL_FD,
+            timeout: timespec(timeout),
+            ..io_uring_sync_cancel_reg::default()
+        })
+    }
+
+    /// Posts a CQE with `user_data` and `res` in this ring, waking it if it waits, from a thread
+    /// that needs no ring of its own.
+    ///
+    /// # Errors
+    /// EINVAL before 6.13: use [`Sqe::prep_msg_ring`] or an eventfd there. EOVERFLOW if the CQ is
+    /// full, ENOMEM, EBADFD if the ring is disabled; EBADF once the ring was dropped.
+    ///
+    /// # Kernel
+    /// Since 6.13.
+    pub fn send_msg_ring(&self, user_data: u64, res: i32) -> Result<(), Errno> {
+        if self
+            .handle
+            .mask
+            .hides_register(IORING_REGISTER_SEND_MSG_RING)
+        {
+            return Err(Errno::EINVAL);
+        }
+        let open = self.handle.hold()?;
+        let mut sqe = Sqe::new();
+        sqe.prep_msg_ring(open.fd(), user_data, res, 0);
+        let arg = (&raw const sqe).expose_provenance();
+        // SAFETY: `arg` is the one SQE that this registration reads; -1 stands for no source ring.
+        let sent = unsafe { calls::io_uring_register(-1, IORING_REGISTER_SEND_MSG_RING, arg, 1) };
+        sent.map(drop)
+    }
+
+    fn cancel(&self, request: io_uring_sync_cancel_reg) -> Result<(), Errno> {
+        let arg = (&raw const request).expose_provenance();
+        // SAFETY: `arg` is the one request that this registration reads.
+        let done = unsafe { self.handle.register(IORING_REGISTER_SYNC_CANCEL, arg, 1) };
+        done.map(drop)
+    }
+}
+
+/// The time limit of a synchronous cancel; -1 in both fields is none.
+fn timespec(timeout: Option<Duration>) -> __kernel_timespec {
+    match timeout {
+        Some(timeout) => crate::ring::timespec(timeout),
+        None => __kernel_timespec {
+            tv_sec: -1,
+            tv_nsec: -1,
+        },
+    }
+}

@@ -1,0 +1,53 @@
+//! Asking for the end of other operations.
+
+use annulus_syscalls::io_uring::flags::cancel;
+
+use super::{Common, Sqe};
+use crate::opcode::Opcode;
+
+impl Sqe {
+    /// Asks for the end of the operation that carries `user_data`, or of all that do with
+    /// `IORING_ASYNC_CANCEL_ALL` in `flags`.
+    ///
+    /// The result is 0 (or how many, with `ALL`), ENOENT if there is none, EALREADY if it runs and
+    /// may still complete. The operation's own CQE comes in any case.
+    #[inline]
+    pub fn prep_cancel64(&mut self, user_data: u64, flags: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::ASYNC_CANCEL,
+            fd: -1,
+            addr: user_data,
+            len: 0,
+            off: 0,
+        })
+        .with_op_flags(flags)
+    }
+
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations on `fd`.
+    ///
+    /// # Kernel
+    /// Since 5.19.
+    #[inline]
+    pub fn prep_cancel_fd(&mut self, fd: i32, flags: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::ASYNC_CANCEL,
+            fd,
+            addr: 0,
+            len: 0,
+            off: 0,
+        })
+        .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_FD)
+    }
+
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring.
+    ///
+    /// # Kernel
+    /// Since 5.19.
+    #[inline]
+    pub fn prep_cancel_any(&mut self) -> &mut Sqe {
+        self.prep_cancel64(
+            0,
+            cancel::IORING_ASYNC_CANCEL_ANY | cancel::IORING_ASYNC_CANCEL_ALL,
+        )
+    }
+}
