@@ -1,18 +1,50 @@
-//! What a thread knows about itself: the budget and the name of the task it
-//! polls, and its own number.
-//!
-//! The struct has no destructor, so it can be reached until the thread's very
-//! end, also from destructors of other thread-locals.
+#![forbid(unsafe_code)]
+//! What the current thread is in: a runtime, a core that it drives, a task that it polls.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
+use crate::reactor::{Core, Home};
+use crate::runtime::Handle;
 use crate::task::Id;
 
-struct Context {
-    /// Units that the running task may still spend; None outside of tasks.
+/// tokio's words, which programs and tests match on.
+pub(crate) const NO_REACTOR: &str =
+    "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a \
+    function (like `block_on`) attempted to block the current thread while the thread is being \
+    used to drive asynchronous tasks.";
+
+thread_local! {
+    static CONTEXT: ThreadContext = const { ThreadContext {
+        handle: RefCell::new(None),
+        core: RefCell::new(None),
+        blocking: Cell::new(Blocking::Allowed),
+    } };
+
+    /// Apart, because it has no destructor: it can be reached until the thread's very end, also
+    /// from destructors of other thread-locals.
+    static TASK: TaskContext = const { TaskContext {
+        budget: Cell::new(None),
+        task_id: Cell::new(None),
+        thread: Cell::new(None),
+    } };
+}
+
+struct ThreadContext {
+    /// The runtime that `spawn`, `sleep` and sockets made here belong to.
+    handle: RefCell<Option<Handle>>,
+    /// The core that this thread drives.
+    core: RefCell<Option<Box<Core>>>,
+    blocking: Cell<Blocking>,
+}
+
+struct TaskContext {
+    /// What is left of the polled task's cooperative budget; `None` is without limit.
     budget: Cell<Option<u8>>,
     /// The task that is polled, or whose future or output is dropped.
     task_id: Cell<Option<Id>>,
@@ -20,55 +52,181 @@ struct Context {
     thread: Cell<Option<ThreadId>>,
 }
 
-thread_local! {
-    static CONTEXT: Context = const {
-        Context {
-            budget: Cell::new(None),
-            task_id: Cell::new(None),
-            thread: Cell::new(None),
-        }
-    };
-}
-
 /// The number of a thread; never given twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadId(NonZeroU64);
 
-/// This thread's number; None in a thread that is past its end.
-pub(crate) fn thread_id() -> Option<ThreadId> {
-    static LAST: AtomicU64 = AtomicU64::new(0);
+/// Whether this thread may block on a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blocking {
+    Allowed,
+    /// It polls tasks.
+    Forbidden,
+}
+
+/// Calls `f` with the core that this thread drives, if any. `f` runs no user code that could give
+/// the core away.
+pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
     CONTEXT
         .try_with(|context| {
-            context.thread.get().or_else(|| {
-                let number = LAST.fetch_add(1, Relaxed) + 1;
-                context.thread.set(NonZeroU64::new(number).map(ThreadId));
-                context.thread.get()
-            })
+            let core = context.core.try_borrow().ok()?;
+            core.as_deref().map(f)
         })
         .ok()
         .flatten()
 }
 
+/// Makes this thread the one that drives the core.
+pub(crate) fn put_core(core: Box<Core>) {
+    CONTEXT.with(|context| {
+        let before = context.core.replace(Some(core));
+        debug_assert!(before.is_none(), "a thread drives one core");
+    });
+}
+
+/// Takes the core from this thread: it drives none after.
+pub(crate) fn take_core() -> Option<Box<Core>> {
+    CONTEXT
+        .try_with(|context| {
+            context
+                .core
+                .try_borrow_mut()
+                .ok()
+                .and_then(|mut core| core.take())
+        })
+        .ok()
+        .flatten()
+}
+
+/// Counts data that an inline call moved: enough of it makes the loop look at the ring.
+pub(crate) fn spent_bytes(n: usize) {
+    with_core(|core| core.spent_bytes(n));
+}
+
+/// The home for what is made here and now.
+pub(crate) fn home() -> Option<Arc<Home>> {
+    let handle = handle()?;
+    let here = with_core(|core| {
+        handle
+            .scheduler()
+            .has_home(core.home())
+            .then(|| core.home().clone())
+    });
+    Some(
+        here.flatten()
+            .unwrap_or_else(|| handle.scheduler().next_home()),
+    )
+}
+
+/// The runtime in context.
+pub(crate) fn handle() -> Option<Handle> {
+    with_handle(Clone::clone)
+}
+
+/// Calls `f` with the runtime in context.
+pub(crate) fn with_handle<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
+    CONTEXT
+        .try_with(|context| context.handle.borrow().as_ref().map(f))
+        .ok()
+        .flatten()
+}
+
+/// Whether this thread polls tasks and must not block.
+pub(crate) fn may_block() -> bool {
+    CONTEXT
+        .try_with(|context| context.blocking.get() == Blocking::Allowed)
+        .unwrap_or(true)
+}
+
+/// Puts a runtime into context until the guard goes.
+pub(crate) fn enter(handle: Handle) -> Entered {
+    Entered {
+        before: CONTEXT.with(|context| context.handle.replace(Some(handle))),
+        not_send: PhantomData,
+    }
+}
+
+/// While it lives its runtime is in context.
+pub(crate) struct Entered {
+    before: Option<Handle>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // A thread that is ending has no context left to restore.
+        let ended = CONTEXT.try_with(|context| context.handle.replace(self.before.take()));
+        drop(ended);
+    }
+}
+
+/// Marks this thread as one that polls tasks.
+///
+/// # Panics
+///
+/// When it is one already.
+#[track_caller]
+pub(crate) fn forbid_blocking() -> BlockingMark {
+    assert!(may_block(), "{NESTED}");
+    BlockingMark::set(Blocking::Forbidden)
+}
+
+/// Lets this thread block although it polls tasks.
+pub(crate) fn allow_blocking() -> BlockingMark {
+    BlockingMark::set(Blocking::Allowed)
+}
+
+/// Restores what the thread might do before.
+pub(crate) struct BlockingMark {
+    before: Blocking,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl BlockingMark {
+    fn set(blocking: Blocking) -> BlockingMark {
+        let before = CONTEXT.with(|context| context.blocking.replace(blocking));
+        BlockingMark {
+            before,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for BlockingMark {
+    fn drop(&mut self) {
+        let _ = CONTEXT.try_with(|context| context.blocking.set(self.before));
+    }
+}
+
+/// This thread's number; None in a thread that is past its end.
+pub(crate) fn thread_id() -> Option<ThreadId> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    TASK.try_with(|context| {
+        context.thread.get().or_else(|| {
+            let number = LAST.fetch_add(1, Relaxed) + 1;
+            context.thread.set(NonZeroU64::new(number).map(ThreadId));
+            context.thread.get()
+        })
+    })
+    .ok()
+    .flatten()
+}
+
 /// The id of the task that this thread runs.
 pub(crate) fn task_id() -> Option<Id> {
-    CONTEXT
-        .try_with(|context| context.task_id.get())
+    TASK.try_with(|context| context.task_id.get())
         .ok()
         .flatten()
 }
 
 /// The running task's remaining budget; None is without limit.
 pub(crate) fn budget() -> Option<u8> {
-    CONTEXT
-        .try_with(|context| context.budget.get())
-        .ok()
-        .flatten()
+    TASK.try_with(|context| context.budget.get()).ok().flatten()
 }
 
 /// Replaces the budget and answers the one before.
 pub(crate) fn replace_budget(budget: Option<u8>) -> Option<u8> {
-    CONTEXT
-        .try_with(|context| context.budget.replace(budget))
+    TASK.try_with(|context| context.budget.replace(budget))
         .ok()
         .flatten()
 }
@@ -76,7 +234,7 @@ pub(crate) fn replace_budget(budget: Option<u8>) -> Option<u8> {
 /// Makes task `id` the one that this thread runs, with `budget`, until the
 /// guard goes away.
 pub(crate) fn enter_task(id: Id, budget: Option<u8>) -> TaskGuard {
-    let before = CONTEXT.try_with(|context| {
+    let before = TASK.try_with(|context| {
         (
             context.task_id.replace(Some(id)),
             context.budget.replace(budget),
@@ -95,16 +253,17 @@ pub(crate) struct TaskGuard {
 impl Drop for TaskGuard {
     fn drop(&mut self) {
         let (id, budget) = self.before;
-        let _ = CONTEXT.try_with(|context| {
+        let _ = TASK.try_with(|context| {
             context.task_id.set(id);
             context.budget.set(budget);
         });
     }
 }
 
-/// Wakes `waker` once the worker has looked for completions: what gives way
-/// should not run again before I/O had its turn. On a thread without a worker,
-/// wakes at once.
+/// Wakes `waker` once the core of this thread has looked for completions: what gives way should
+/// not run again before I/O had its turn. On a thread without a core, wakes at once.
 pub(crate) fn defer(waker: &Waker) {
-    waker.wake_by_ref();
+    if with_core(|core| core.defer(waker.clone())).is_none() {
+        waker.wake_by_ref();
+    }
 }

@@ -9,6 +9,7 @@
 
 mod clock;
 mod inline;
+mod placeholder;
 mod resolve;
 mod setup_error;
 mod socket;

@@ -1,3 +1,178 @@
-//! The runtime.
+#![forbid(unsafe_code)]
+//! Runtimes: what drives tasks, operations and timers.
+//!
+//! [`Runtime`] comes in tokio's two flavors, made by [`Builder`]: one that runs its tasks on the
+//! thread that blocks on it, and one with workers that steal tasks from one another.
+//! [`LocalRuntime`] stays on one thread and in return has the cheapest ring.
 
 pub(crate) mod blocking;
+mod builder;
+mod handle;
+mod local;
+pub(crate) mod scheduler;
+pub(crate) mod worker;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use crate::context;
+use crate::task::JoinHandle;
+
+pub use crate::reactor::RecvMode;
+pub use annulus_ring::Mask;
+pub use builder::Builder;
+pub use handle::{EnterGuard, Handle, TryCurrentError};
+pub use local::{LocalOptions, LocalRuntime};
+
+/// A runtime. Dropping it ends it: see [`Runtime::shutdown_timeout`].
+///
+/// It is not tied to a thread: it may be built on one, blocked on from others, and dropped on yet
+/// another.
+///
+/// ```
+/// let runtime = annulus::runtime::Runtime::new()?;
+/// let answer = runtime.block_on(async { annulus::spawn(async { 42 }).await });
+/// assert_eq!(answer.unwrap(), 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Runtime {
+    handle: Handle,
+    ended: bool,
+}
+
+/// The kinds of runtimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// Tasks run on the thread that blocks on the runtime.
+    CurrentThread,
+    /// Tasks run on worker threads.
+    MultiThread,
+}
+
+/// Names a runtime among all that the process has had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id(u64);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Runtime {
+    fn new_with(handle: Handle) -> Runtime {
+        Runtime {
+            handle,
+            ended: false,
+        }
+    }
+
+    /// A multi-thread runtime with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Runtime> {
+        Builder::new_multi_thread().enable_all().build()
+    }
+
+    /// A reference to this runtime.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Puts this runtime into context until the guard goes.
+    #[must_use = "the runtime is in context only while the guard lives"]
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// Starts a task on this runtime. See [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// Runs a closure that blocks on a thread for such.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(f)
+    }
+
+    /// Runs a future to its end. On a current-thread runtime this thread drives it meanwhile,
+    /// unless another does already: then it waits for its future, and takes over when the other
+    /// has gone.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that polls tasks; and when the future does.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// Ends the runtime, waiting for at most `duration`.
+    ///
+    /// Its tasks are dropped at their next await point, its operations are cancelled, and their
+    /// memory is freed once the kernel has let go; what it has not let go of by then is leaked,
+    /// counted and named, never freed. Blocking closures that run are waited for, but not ended.
+    ///
+    /// Dropping a runtime does the same, with [`Builder::shutdown_deadline`] for operations and
+    /// without a limit for blocking closures.
+    pub fn shutdown_timeout(mut self, duration: Duration) {
+        self.shutdown(Some(duration), Some(duration));
+        self.ended = true;
+    }
+
+    /// Ends the runtime without waiting for anything.
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+
+    fn shutdown(&self, deadline: Option<Duration>, wait: Option<Duration>) {
+        let scheduler = self.handle.scheduler();
+        scheduler.shutdown(&self.handle, deadline, wait);
+        scheduler.blocking.shutdown(wait);
+    }
+}
+
+impl Drop for Runtime {
+    #[track_caller]
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if !context::may_block() {
+            // Ended all the same, for a runtime must not outlive its owner.
+            self.shutdown(Some(Duration::ZERO), Some(Duration::ZERO));
+            if !std::thread::panicking() {
+                panic!(
+                    "Cannot drop a runtime in a context where blocking is not allowed. This \
+                     happens when a runtime is dropped from within an asynchronous context."
+                );
+            }
+            return;
+        }
+        self.shutdown(None, None);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("flavor", &self.handle.runtime_flavor())
+            .finish_non_exhaustive()
+    }
+}

@@ -150,6 +150,12 @@ impl<F: Future> Future for Unconstrained<F> {
     }
 }
 
+/// Calls `f` under a budget of its own, as a poll of a task has.
+pub(crate) fn with_budget<R>(f: impl FnOnce() -> R) -> R {
+    let _guard = BudgetGuard(context::replace_budget(Some(BUDGET)));
+    f()
+}
+
 /// Takes the budget away until the guard is dropped.
 pub(crate) fn stop() -> impl Drop {
     BudgetGuard(context::replace_budget(None))

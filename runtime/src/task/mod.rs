@@ -36,6 +36,8 @@ pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 
 mod join_set;
 pub use join_set::JoinSet;
+mod spawn;
+pub use spawn::{block_in_place, spawn, spawn_blocking};
 
 mod yield_now;
 pub use yield_now::yield_now;

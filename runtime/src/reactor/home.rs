@@ -1,0 +1,399 @@
+#![forbid(unsafe_code)]
+//! The shared part of a core.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use annulus_ring::{Errno, Kernel, RingRef, Version};
+use crossbeam_utils::atomic::AtomicCell;
+
+use super::Core;
+use super::stats::HomeStats;
+use crate::context;
+use crate::op::Pages;
+use crate::op::header::Tag;
+use crate::op::inbox::Inbox;
+use crate::time::clock::Clock;
+
+/// What an operation yields when its runtime is gone; tokio's words, which programs match on.
+pub(crate) const SHUTDOWN: &str = "A Tokio 1.x context was found, but it is being shutdown.";
+
+/// The first kernel that cancels an operation for any thread, without an SQE.
+const SYNC_CANCEL_SINCE: Version = Version::new(6, 0);
+/// The first kernel that posts a message to a ring for a thread that has none.
+pub(crate) const SEND_MSG_RING_SINCE: Version = Version::new(6, 13);
+
+/// How a stream gets its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecvMode {
+    /// Readiness by a standing poll, data by an inline call.
+    Base,
+    /// A receive on the ring for each read that waits, into a provided buffer.
+    Hot,
+    /// Each stream decides by what its reads have met so far.
+    #[default]
+    Auto,
+}
+
+/// What a core is like to everybody who is not driving it.
+///
+/// Objects, operations and timers hold it in an `Arc`. It outlives the core: what comes late finds
+/// the inbox closed.
+pub(crate) struct Home {
+    kernel: Kernel,
+    clock: Arc<Clock>,
+    recv_mode: RecvMode,
+    ring: RingRef,
+    /// The core while nobody drives it.
+    slot: AtomicCell<Option<Box<Core>>>,
+    /// Signalled when the core comes back into the slot, or when a lasting error has made the
+    /// ring unable to wake anybody.
+    bell: Condvar,
+    bell_mutex: Mutex<()>,
+    waiters: AtomicUsize,
+    park: AtomicU8,
+    inbox: Inbox,
+    pages: Pages,
+    /// Wakes the ring where messages between rings do not exist.
+    event: Option<OwnedFd>,
+    /// Descriptors that other threads gave up, each a placeholder by now.
+    closes: Mutex<Vec<OwnedFd>>,
+    has_closes: AtomicBool,
+    /// Stands in for a descriptor until the home has closed its number.
+    placeholder: OwnedFd,
+    pinned: bool,
+    /// The lasting error of `io_uring_enter`, or 0.
+    dead: AtomicI32,
+    shutdown: AtomicBool,
+    /// The ring is gone.
+    ended: AtomicBool,
+    stats: Arc<HomeStats>,
+}
+
+/// What a home is made of.
+pub(crate) struct HomeConfig {
+    pub(crate) kernel: Kernel,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) recv_mode: RecvMode,
+    pub(crate) ring: RingRef,
+    pub(crate) event: Option<OwnedFd>,
+    pub(crate) placeholder: OwnedFd,
+    /// The ring belongs to one thread.
+    pub(crate) pinned: bool,
+}
+
+/// States of `park`.
+mod park {
+    pub(super) const RUNNING: u8 = 0;
+    /// The core waits in the kernel, or is about to: it needs a signal.
+    pub(super) const PARKED: u8 = 1;
+    /// Somebody has called: the core must look before it waits.
+    pub(super) const NOTIFIED: u8 = 2;
+}
+
+impl Home {
+    pub(crate) fn new(config: HomeConfig) -> Home {
+        Home {
+            kernel: config.kernel,
+            clock: config.clock,
+            recv_mode: config.recv_mode,
+            ring: config.ring,
+            slot: AtomicCell::new(None),
+            bell: Condvar::new(),
+            bell_mutex: Mutex::new(()),
+            waiters: AtomicUsize::new(0),
+            park: AtomicU8::new(park::RUNNING),
+            inbox: Inbox::new(),
+            pages: Pages::new(),
+            event: config.event,
+            closes: Mutex::new(Vec::new()),
+            has_closes: AtomicBool::new(false),
+            placeholder: config.placeholder,
+            pinned: config.pinned,
+            dead: AtomicI32::new(0),
+            shutdown: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            stats: HomeStats::register(),
+        }
+    }
+
+    /// The home for what is made here and now: the core that this thread drives, else one of the
+    /// runtime in context, in turn.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any runtime.
+    #[track_caller]
+    pub(crate) fn current() -> Arc<Home> {
+        match context::home() {
+            Some(home) => home,
+            None => panic!("{}", context::NO_REACTOR),
+        }
+    }
+
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn recv_mode(&self) -> RecvMode {
+        self.recv_mode
+    }
+
+    pub(crate) fn stats(&self) -> &HomeStats {
+        &self.stats
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    pub(crate) fn event(&self) -> Option<BorrowedFd<'_>> {
+        self.event.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether this thread drives this home's core now.
+    pub(crate) fn is_here(&self) -> bool {
+        self.with_core(|_| ()).is_some()
+    }
+
+    /// Calls `f` with the core if this thread drives it.
+    pub(crate) fn with_core<R>(&self, f: impl FnOnce(&Core) -> R) -> Option<R> {
+        context::with_core(|core| std::ptr::eq(&**core.home(), self).then(|| f(core))).flatten()
+    }
+
+    /// Why this home takes on nothing more, if so.
+    pub(crate) fn refusal(&self) -> Option<Errno> {
+        match self.dead.load(Ordering::Acquire) {
+            0 => self.is_shutdown().then_some(Errno::ECANCELED),
+            errno => Some(Errno::from_raw(errno)),
+        }
+    }
+
+    pub(crate) fn is_shutdown(&self) -> bool {
+        self.shutdown.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_shutdown(&self) {
+        self.shutdown.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn set_dead(&self, errno: Errno) {
+        self.dead.store(errno.raw(), Ordering::Release);
+    }
+
+    /// The error of an operation whose runtime is gone.
+    pub(crate) fn shutdown_error() -> io::Error {
+        io::Error::other(SHUTDOWN)
+    }
+
+    /// What an operation that this home refuses, or that its end cancelled, yields.
+    pub(crate) fn error(&self, errno: Errno) -> io::Error {
+        if errno == Errno::ECANCELED && self.is_shutdown() {
+            Home::shutdown_error()
+        } else {
+            errno.into()
+        }
+    }
+
+    // ---- Waiting and waking -------------------------------------------------------------
+
+    /// Makes the core look at its inbox and queues, whatever it does now.
+    pub(crate) fn unpark(&self) {
+        if self.park.swap(park::NOTIFIED, Ordering::SeqCst) == park::PARKED {
+            self.stats.remote_wakes.add(1);
+            self.signal();
+        }
+    }
+
+    /// Says that the core is about to wait. False if it was called meanwhile and must not.
+    pub(crate) fn begin_park(&self) -> bool {
+        self.park
+            .compare_exchange(
+                park::RUNNING,
+                park::PARKED,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            )
+            .is_ok()
+    }
+
+    pub(crate) fn end_park(&self) {
+        self.park.store(park::RUNNING, Ordering::SeqCst);
+    }
+
+    fn signal(&self) {
+        if self.is_dead() {
+            let _guard = self.bell_guard();
+            return self.bell.notify_all();
+        }
+        match &self.event {
+            Some(event) => {
+                // The counter is far from full: each wake adds one.
+                let sent = self.kernel.write(event.as_fd(), &1u64.to_ne_bytes());
+                debug_assert_eq!(sent, Ok(8));
+            }
+            // A message fails while the kernel is out of memory for it, which passes.
+            None => {
+                while self.ring.send_msg_ring(Tag::WAKE.pack(), 0).is_err()
+                    && self.park.load(Ordering::SeqCst) == park::NOTIFIED
+                    && !self.is_dead()
+                {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// Waits where the ring cannot be waited on any more.
+    pub(crate) fn wait_dead(&self, timeout: Option<Duration>) {
+        let guard = self.bell_guard();
+        if self.park.load(Ordering::SeqCst) == park::PARKED {
+            let timeout = timeout.unwrap_or(Duration::from_secs(1));
+            drop(self.bell.wait_timeout(guard, timeout));
+        }
+    }
+
+    fn bell_guard(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.bell_mutex
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    // ---- The core when nobody drives it -------------------------------------------------
+
+    /// Takes the core, if nobody has it.
+    pub(crate) fn take_core(&self) -> Option<Box<Core>> {
+        self.slot.take()
+    }
+
+    /// Puts the core back for whoever takes it next.
+    pub(crate) fn put_core(&self, core: Box<Core>) {
+        let before = self.slot.swap(Some(core));
+        debug_assert!(before.is_none(), "there is one core to a home");
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            let _guard = self.bell_guard();
+            self.bell.notify_all();
+        }
+    }
+
+    /// Sleeps until the core may be had or `woken` says so; `ring_bell` ends the sleep early.
+    pub(crate) fn wait_for_core(&self, woken: impl Fn() -> bool) -> Option<Box<Core>> {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let mut guard = self.bell_guard();
+        let core = loop {
+            if woken() {
+                break None;
+            }
+            if let Some(core) = self.slot.take() {
+                break Some(core);
+            }
+            guard = self
+                .bell
+                .wait(guard)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        };
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        core
+    }
+
+    pub(crate) fn ring_bell(&self) {
+        let _guard = self.bell_guard();
+        self.bell.notify_all();
+    }
+
+    // ---- Prompt close -------------------------------------------------------------------
+
+    /// Closes a socket now: the peer sees FIN and the port is free, although operations on the
+    /// descriptor may be in the kernel's hands. Never waits.
+    ///
+    /// `lent` are the user data of those operations, `drop_ops` drops their futures. `touched`
+    /// says that the descriptor was ever named in an SQE.
+    pub(crate) fn close_socket(
+        self: &Arc<Home>,
+        fd: OwnedFd,
+        touched: bool,
+        lent: &[u64],
+        drop_ops: impl FnOnce(),
+    ) {
+        drop_ops();
+        let mut fd = Some(fd);
+        if !touched {
+            return close(&self.kernel, fd.take().expect("not yet closed"));
+        }
+        let here = self.with_core(|core| core.close(fd.take().expect("not yet closed")));
+        if here.is_some() {
+            return;
+        }
+        let fd = fd.expect("not taken by the core");
+        if self.ended.load(Ordering::Acquire) || self.is_dead() {
+            // The ring is gone, or takes nothing any more.
+            return close(&self.kernel, fd);
+        }
+        // The number stays ours, so that a queued SQE that names it finds nothing (EBADF).
+        if self
+            .kernel
+            .replace(self.placeholder.as_fd(), fd.as_fd())
+            .is_err()
+        {
+            return close(&self.kernel, fd);
+        }
+        let may_cancel = !self.pinned && self.kernel.version() >= SYNC_CANCEL_SINCE;
+        for user_data in lent.iter().filter(|_| may_cancel) {
+            // ENOENT: it had ended. Anything else: the home's own cancel does it at its next turn.
+            let _ = self.ring.sync_cancel(*user_data, Some(Duration::ZERO));
+        }
+        self.closes
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push(fd);
+        self.has_closes.store(true, Ordering::Release);
+        if !may_cancel
+            && !self.pinned
+            && let Some(core) = self.take_core()
+        {
+            core.turn_alone();
+            self.put_core(core);
+        }
+        self.unpark();
+    }
+
+    /// Descriptors that other threads gave up.
+    pub(crate) fn take_closes(&self) -> Vec<OwnedFd> {
+        if !self.has_closes.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(
+            &mut *self
+                .closes
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        )
+    }
+}
+
+/// Closes a descriptor whose errors nobody can act on any more.
+fn close(kernel: &Kernel, fd: OwnedFd) {
+    if let Err(errno) = kernel.close(fd) {
+        trace::debug!("close(2) of a socket: {errno}");
+    }
+}

@@ -1,0 +1,23 @@
+#![forbid(unsafe_code)]
+//! The reactor: a core turns, its home is where everybody else finds it.
+//!
+//! ```text
+//!   any thread                       the thread that drives the core
+//!   ----------                       -------------------------------
+//!   Submit ---- inbox of the Home ---> drain -> flush -> enter -> reap -> fire timers
+//!      ^                                                            |
+//!      +------------------- state and waker of the cell <-----------+
+//! ```
+//!
+//! A [`Core`] is a value: ring, table of operations, timer wheel, run queue. At most one thread has
+//! it at a time, and it can pass to another between two turns. Its [`Home`] is the part that
+//! stays, shared by all objects whose operations go through this core.
+
+mod core;
+mod home;
+pub(crate) mod stats;
+
+pub(crate) use self::core::Core;
+pub use home::RecvMode;
+pub(crate) use home::{Home, HomeConfig, SEND_MSG_RING_SINCE, SHUTDOWN};
+pub use stats::{Leak, Stats, stats};

@@ -1,0 +1,370 @@
+#![forbid(unsafe_code)]
+//! How a runtime is made.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annulus_ring::{Kernel, Mask, RingConfig};
+use crossbeam_deque::Worker;
+
+use super::blocking::{BlockingConfig, BlockingPool, Callback, KEEP_ALIVE, THREADS_MAX};
+use super::scheduler::{Flavor, Scheduler, SchedulerConfig};
+use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
+use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
+use crate::time::clock::Clock;
+
+/// How long the end of a runtime waits for operations that it has cancelled.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+/// Submission queue entries of each ring.
+const SQ_ENTRIES: u32 = 256;
+/// Completion queue entries of each ring.
+const CQ_ENTRIES: u32 = 4096;
+
+type ThreadName = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the threads of a runtime call when they sleep for want of tasks.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) on_park: Option<Callback>,
+    pub(crate) on_unpark: Option<Callback>,
+}
+
+/// Builds a [`Runtime`] with other than the default settings.
+///
+/// ```
+/// use annulus::runtime::Builder;
+///
+/// let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+/// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Builder {
+    flavor: Flavor,
+    worker_threads: Option<usize>,
+    blocking_threads_max: usize,
+    thread_name: ThreadName,
+    thread_stack_size_bytes: Option<usize>,
+    thread_keep_alive: Duration,
+    on_thread_start: Option<Callback>,
+    on_thread_stop: Option<Callback>,
+    hooks: Hooks,
+    start_paused: bool,
+    recv_mode: RecvMode,
+    sq_entries: u32,
+    cq_entries: u32,
+    shutdown_deadline: Duration,
+    mask: Mask,
+}
+
+impl Builder {
+    /// A runtime whose tasks run on the thread that blocks on it.
+    #[must_use]
+    pub fn new_current_thread() -> Builder {
+        Builder::new(Flavor::CurrentThread)
+    }
+
+    /// A runtime with worker threads, a ring for each, that steal tasks from one another.
+    #[must_use]
+    pub fn new_multi_thread() -> Builder {
+        Builder::new(Flavor::MultiThread)
+    }
+
+    fn new(flavor: Flavor) -> Builder {
+        Builder {
+            flavor,
+            worker_threads: None,
+            blocking_threads_max: THREADS_MAX,
+            thread_name: Arc::new(|| "annulus-worker".to_owned()),
+            thread_stack_size_bytes: None,
+            thread_keep_alive: KEEP_ALIVE,
+            on_thread_start: None,
+            on_thread_stop: None,
+            hooks: Hooks::default(),
+            start_paused: false,
+            recv_mode: RecvMode::default(),
+            sq_entries: SQ_ENTRIES,
+            cq_entries: CQ_ENTRIES,
+            shutdown_deadline: SHUTDOWN_DEADLINE,
+            mask: Mask::NONE,
+        }
+    }
+
+    /// Enables I/O and time. They are always on here: the ring carries both.
+    pub fn enable_all(&mut self) -> &mut Builder {
+        self
+    }
+
+    /// Enables I/O. It is always on here.
+    pub fn enable_io(&mut self) -> &mut Builder {
+        self
+    }
+
+    /// Enables time. It is always on here.
+    pub fn enable_time(&mut self) -> &mut Builder {
+        self
+    }
+
+    /// Sets the number of worker threads; by default TOKIO_WORKER_THREADS, else the number of
+    /// processors that the process may use.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn worker_threads(&mut self, threads: usize) -> &mut Builder {
+        assert!(threads > 0, "Worker threads cannot be set to 0");
+        self.worker_threads = Some(threads);
+        self
+    }
+
+    /// Sets the largest number of threads for blocking closures; 512 by default.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Builder {
+        assert!(threads > 0, "Max blocking threads cannot be set to 0");
+        self.blocking_threads_max = threads;
+        self
+    }
+
+    /// Names the threads that the runtime starts; `annulus-worker` by default.
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Builder {
+        let name = name.into();
+        self.thread_name = Arc::new(move || name.clone());
+        self
+    }
+
+    /// Names the threads that the runtime starts by a function that is called for each.
+    pub fn thread_name_fn<F>(&mut self, name: F) -> &mut Builder
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        self.thread_name = Arc::new(name);
+        self
+    }
+
+    /// Sets the stack size, in bytes, of the threads that the runtime starts.
+    pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Builder {
+        self.thread_stack_size_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how long an idle thread for blocking closures stays; 10 seconds by default.
+    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Builder {
+        self.thread_keep_alive = duration;
+        self
+    }
+
+    /// Calls `f` on each thread that the runtime starts, before anything else.
+    pub fn on_thread_start<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
+        self.on_thread_start = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` on each thread that the runtime started, last of all.
+    pub fn on_thread_stop<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
+        self.on_thread_stop = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` on a thread that is about to sleep for want of tasks.
+    pub fn on_thread_park<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
+        self.hooks.on_park = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` on a thread that has slept.
+    pub fn on_thread_unpark<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
+        self.hooks.on_unpark = Some(Arc::new(f));
+        self
+    }
+
+    /// Starts with the clock paused, for tests. Only for a current-thread runtime.
+    pub fn start_paused(&mut self, paused: bool) -> &mut Builder {
+        self.start_paused = paused;
+        self
+    }
+
+    /// Forces how streams get their bytes; each decides for itself by default.
+    pub fn recv_mode(&mut self, mode: RecvMode) -> &mut Builder {
+        self.recv_mode = mode;
+        self
+    }
+
+    /// Sets the size of each ring: entries of its submission queue (256 by default) and of its
+    /// completion queue (4096). Both are rounded up to a power of two, and clamped to what the
+    /// kernel allows (32768, 65536). Smaller queues cost more system calls, and lose nothing.
+    ///
+    /// # Panics
+    ///
+    /// If one is 0.
+    #[track_caller]
+    pub fn ring_entries(&mut self, submission: u32, completion: u32) -> &mut Builder {
+        assert!(
+            submission > 0 && completion > 0,
+            "a queue needs at least one entry"
+        );
+        self.sq_entries = submission;
+        self.cq_entries = completion.max(submission);
+        self
+    }
+
+    /// Sets how long the end of the runtime waits for operations that it has cancelled; 5 s by
+    /// default. What the kernel still has then is leaked, counted in [`stats`](crate::stats) and
+    /// named, never freed.
+    pub fn shutdown_deadline(&mut self, deadline: Duration) -> &mut Builder {
+        self.shutdown_deadline = deadline;
+        self
+    }
+
+    /// Makes the kernel look like an older one, for tests of what a runtime does there.
+    pub fn kernel_mask(&mut self, mask: Mask) -> &mut Builder {
+        self.mask = mask;
+        self
+    }
+
+    /// Builds the runtime, and starts its workers.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel has no io_uring, or refuses it, the error's text names the cause and what
+    /// to do about it: [`Unsupported`](io::ErrorKind::Unsupported) without io_uring or before
+    /// Linux 5.19, [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a seccomp filter or
+    /// the sysctl `kernel.io_uring_disabled`, [`OutOfMemory`](io::ErrorKind::OutOfMemory) for the
+    /// limit of locked memory. Else what descriptors (EMFILE) or threads (EAGAIN) met.
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        Ok(Runtime::new_with(self.build_handle()?))
+    }
+
+    /// Builds a runtime that stays on this thread, with the cheapest ring there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`]; and if this builder was made by [`Builder::new_multi_thread`].
+    pub fn build_local(&mut self, _options: LocalOptions) -> io::Result<LocalRuntime> {
+        if self.flavor == Flavor::MultiThread {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a local runtime has one thread: start from Builder::new_current_thread()",
+            ));
+        }
+        self.flavor = Flavor::Local;
+        let handle = self.build_handle();
+        self.flavor = Flavor::CurrentThread;
+        Ok(LocalRuntime::new_with(Runtime::new_with(handle?)))
+    }
+
+    fn build_handle(&mut self) -> io::Result<Handle> {
+        let single = self.flavor != Flavor::MultiThread;
+        assert!(
+            single || !self.start_paused,
+            "`start_paused` requires the `current_thread` runtime"
+        );
+        let workers = if single { 1 } else { self.workers()? };
+        let kernel = Kernel::uring(self.mask)?;
+        let clock = Arc::new(if self.start_paused {
+            Clock::new_paused()
+        } else {
+            Clock::new(single)
+        });
+        let placeholder = kernel.placeholder()?;
+        let mut homes = Vec::with_capacity(workers);
+        let mut stealers = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            let ring = kernel.open(&RingConfig {
+                sq_entries: self.sq_entries,
+                cq_entries: self.cq_entries,
+                pinned: self.flavor == Flavor::Local,
+                ..RingConfig::default()
+            })?;
+            let messages = kernel.version() >= SEND_MSG_RING_SINCE;
+            let event = if messages {
+                None
+            } else {
+                Some(kernel.eventfd()?)
+            };
+            let home = Arc::new(Home::new(HomeConfig {
+                kernel: kernel.clone(),
+                clock: clock.clone(),
+                recv_mode: self.recv_mode,
+                ring: ring.ring_ref(),
+                event,
+                placeholder: placeholder.try_clone()?,
+                pinned: self.flavor == Flavor::Local,
+            }));
+            let queue = Worker::new_fifo();
+            stealers.push(queue.stealer());
+            home.put_core(Box::new(Core::new(home.clone(), ring, queue)));
+            homes.push(home);
+        }
+        let first = single.then(|| Arc::downgrade(&homes[0]));
+        let blocking = self.blocking_pool(first.map(|home| {
+            Arc::new(move || home.upgrade().into_iter().for_each(|home| home.unpark())) as Callback
+        }));
+        let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
+            flavor: self.flavor,
+            kernel,
+            clock,
+            homes,
+            stealers,
+            blocking,
+            hooks: self.hooks.clone(),
+            shutdown_deadline: self.shutdown_deadline,
+        })));
+        if !single {
+            for index in 0..workers {
+                if let Err(error) = worker::start(&handle, index) {
+                    // Those that started end what there is.
+                    handle.scheduler().give_up(&handle, workers - index);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(handle)
+    }
+
+    fn blocking_pool(&self, on_idle: Option<Callback>) -> BlockingPool {
+        BlockingPool::new(BlockingConfig {
+            threads_max: self.blocking_threads_max,
+            keep_alive: self.thread_keep_alive,
+            thread_name: self.thread_name.clone(),
+            stack_size: self.thread_stack_size_bytes,
+            on_thread_start: self.on_thread_start.clone(),
+            on_thread_stop: self.on_thread_stop.clone(),
+            on_idle,
+        })
+    }
+
+    fn workers(&self) -> io::Result<usize> {
+        if let Some(workers) = self.worker_threads {
+            return Ok(workers);
+        }
+        match std::env::var("TOKIO_WORKER_THREADS") {
+            Ok(text) => match text.parse() {
+                Ok(0) | Err(_) => Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("TOKIO_WORKER_THREADS must be a number above 0, not {text:?}"),
+                )),
+                Ok(workers) => Ok(workers),
+            },
+            Err(_) => Ok(std::thread::available_parallelism().map_or(1, |threads| threads.get())),
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("flavor", &self.flavor)
+            .field("worker_threads", &self.worker_threads)
+            .field("max_blocking_threads", &self.blocking_threads_max)
+            .field("recv_mode", &self.recv_mode)
+            .field("ring_entries", &(self.sq_entries, self.cq_entries))
+            .field("shutdown_deadline", &self.shutdown_deadline)
+            .finish_non_exhaustive()
+    }
+}

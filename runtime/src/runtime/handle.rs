@@ -1,0 +1,183 @@
+#![forbid(unsafe_code)]
+//! A reference to a runtime.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::blocking::ThreadScope;
+use super::scheduler::{Flavor, Scheduler};
+use super::{RuntimeFlavor, worker};
+use crate::context;
+use crate::task::{Id, JoinHandle};
+
+/// A reference to a runtime: spawns onto it, and puts it into context, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    scheduler: Arc<Scheduler>,
+}
+
+impl Handle {
+    pub(super) fn new(scheduler: Arc<Scheduler>) -> Handle {
+        Handle { scheduler }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
+    /// The runtime in context.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any runtime.
+    #[track_caller]
+    #[must_use]
+    pub fn current() -> Handle {
+        match context::handle() {
+            Some(handle) => handle,
+            None => panic!("{}", context::NO_REACTOR),
+        }
+    }
+
+    /// The runtime in context, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`TryCurrentError`] outside of any runtime.
+    pub fn try_current() -> Result<Handle, TryCurrentError> {
+        context::handle().ok_or(TryCurrentError { _private: () })
+    }
+
+    /// Puts this runtime into context until the guard goes. Guards go in the opposite order of
+    /// their making.
+    #[must_use = "the runtime is in context only while the guard lives"]
+    pub fn enter(&self) -> EnterGuard<'_> {
+        EnterGuard {
+            _entered: context::enter(self.clone()),
+            runtime: PhantomData,
+        }
+    }
+
+    /// Starts a task on this runtime, at once. See [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_task(future, Id::next())
+    }
+
+    /// Runs a closure that blocks on a thread for such. See
+    /// [`spawn_blocking`](crate::task::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.scheduler
+            .blocking
+            .spawn_blocking(f, || self.thread_scope())
+    }
+
+    /// Puts this runtime into the context of a thread of the blocking pool.
+    pub(super) fn thread_scope(&self) -> ThreadScope {
+        let handle = self.clone();
+        Box::new(move |body| {
+            let _entered = context::enter(handle);
+            body();
+        })
+    }
+
+    /// Runs a future to its end on this thread, with this runtime in context. If the runtime is a
+    /// current-thread one that nobody drives, this thread drives it meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that polls tasks; and when the future does.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _mark = context::forbid_blocking();
+        let _entered = context::enter(self.clone());
+        match self.scheduler.flavor {
+            Flavor::CurrentThread => worker::block_on_current(self, future),
+            // The ring of a local runtime is its own thread's alone.
+            Flavor::MultiThread | Flavor::Local => worker::block_on_outside(future),
+        }
+    }
+
+    /// Runs a future on the thread that a local runtime belongs to.
+    #[track_caller]
+    pub(super) fn block_on_local<F: Future>(&self, future: F) -> F::Output {
+        let _mark = context::forbid_blocking();
+        let _entered = context::enter(self.clone());
+        worker::block_on_current(self, future)
+    }
+
+    /// What kind of runtime this is.
+    #[must_use]
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        match self.scheduler.flavor {
+            Flavor::CurrentThread | Flavor::Local => RuntimeFlavor::CurrentThread,
+            Flavor::MultiThread => RuntimeFlavor::MultiThread,
+        }
+    }
+
+    /// A number that no other runtime of this process has had.
+    #[must_use]
+    pub fn id(&self) -> super::Id {
+        super::Id(self.scheduler.id)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("flavor", &self.runtime_flavor())
+            .finish_non_exhaustive()
+    }
+}
+
+/// While it lives its runtime is in context: see [`Handle::enter`].
+#[must_use = "the runtime is in context only while the guard lives"]
+pub struct EnterGuard<'a> {
+    _entered: context::Entered,
+    runtime: PhantomData<&'a Handle>,
+}
+
+impl fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterGuard").finish_non_exhaustive()
+    }
+}
+
+/// There is no runtime in context.
+#[derive(Debug)]
+pub struct TryCurrentError {
+    _private: (),
+}
+
+impl TryCurrentError {
+    /// Whether the thread is outside of any runtime.
+    #[must_use]
+    pub fn is_missing_context(&self) -> bool {
+        true
+    }
+
+    /// Whether the thread's context is gone, because the thread is ending.
+    #[must_use]
+    pub fn is_thread_local_destroyed(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(context::NO_REACTOR)
+    }
+}
+
+impl std::error::Error for TryCurrentError {}

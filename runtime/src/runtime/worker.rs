@@ -1,0 +1,365 @@
+#![forbid(unsafe_code)]
+//! The loop: run ready tasks, look at the ring, sleep in it.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::Handle;
+use super::blocking::Callback;
+use super::scheduler::{Flavor, Scheduler};
+use crate::context;
+use crate::reactor::{Core, Home};
+use crate::task::coop;
+
+/// Polls after which a core looks at its ring although tasks are runnable.
+const POLLS_PER_TURN: u32 = 61;
+/// Turns of the queue after which the injector comes first.
+const POLLS_PER_INJECTOR: u32 = 61;
+
+/// Starts a thread that drives one core of a multi-thread runtime.
+///
+/// # Errors
+///
+/// The system's, when it has no thread to give.
+pub(super) fn start(handle: &Handle, index: usize) -> io::Result<()> {
+    let worker = handle.clone();
+    let work = Box::new(move || run(worker, index));
+    let started = handle
+        .scheduler()
+        .blocking
+        .run_loop(work, || handle.thread_scope());
+    started.map_err(|(error, _)| error)
+}
+
+/// Drives one core of a multi-thread runtime until the runtime stops, or until the core has been
+/// handed to another thread.
+pub(super) fn run(handle: Handle, index: usize) {
+    let scheduler = handle.scheduler();
+    let home = &scheduler.homes[index];
+    // Whoever handed it over may have taken it back.
+    let Some(core) = home.take_core() else { return };
+    let _entered = context::enter(handle.clone());
+    let _mark = context::forbid_blocking();
+    let driving = Driving::begin(core);
+    let mut looper = Loop::new(scheduler, index);
+    while !scheduler.is_stopping() {
+        match looper.run_tasks() {
+            Ran::Some => looper.turn(),
+            Ran::None => looper.idle(|| scheduler.has_tasks() || scheduler.is_stopping()),
+            Ran::LostCore => return,
+        }
+    }
+    driving.end();
+    scheduler.worker_stopped(&handle);
+}
+
+/// Runs a future to its end on this thread, driving the core of a single-thread runtime whenever
+/// nobody else does.
+pub(super) fn block_on_current<F: Future>(handle: &Handle, future: F) -> F::Output {
+    let scheduler = handle.scheduler();
+    let home = scheduler.homes[0].clone();
+    let mut future = pin!(future);
+    let root = Root::new(home.clone());
+    let waker = Waker::from(root.clone());
+    loop {
+        if let Some(core) = home.take_core() {
+            root.driving.store(true, Ordering::SeqCst);
+            let driving = Driving::begin(core);
+            let mut looper = Loop::new(scheduler, 0);
+            let output = looper.block_on(future.as_mut(), &root, &waker);
+            driving.end();
+            return output;
+        }
+        if root.take_woken()
+            && let Poll::Ready(output) = poll_root(future.as_mut(), &waker)
+        {
+            return output;
+        }
+        // Either the core, which goes back for the loop to take, or a wake.
+        if let Some(core) = home.wait_for_core(|| root.woken.load(Ordering::SeqCst)) {
+            home.put_core(core);
+        }
+    }
+}
+
+/// Runs a future to its end on a thread that drives no core.
+pub(super) fn block_on_outside<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = poll_root(future.as_mut(), &waker) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
+
+fn poll_root<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    coop::with_budget(|| future.poll(&mut Context::from_waker(waker)))
+}
+
+/// The future of a `block_on` that drives a core, or waits for it.
+struct Root {
+    woken: AtomicBool,
+    driving: AtomicBool,
+    home: Arc<Home>,
+}
+
+impl Root {
+    fn new(home: Arc<Home>) -> Arc<Root> {
+        Arc::new(Root {
+            woken: AtomicBool::new(true),
+            driving: AtomicBool::new(false),
+            home,
+        })
+    }
+
+    fn take_woken(&self) -> bool {
+        self.woken.load(Ordering::SeqCst) && self.woken.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Root {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.woken.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if !self.driving.load(Ordering::SeqCst) {
+            self.home.ring_bell();
+        }
+        self.home.unpark();
+    }
+}
+
+/// This thread drives a core, until `end`, an unwind, or until the core was handed on.
+struct Driving;
+
+impl Driving {
+    fn begin(core: Box<Core>) -> Driving {
+        core.settle();
+        context::put_core(core);
+        Driving
+    }
+
+    /// Puts the core back for whoever takes it next.
+    fn end(self) {}
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        if let Some(core) = context::take_core() {
+            core.leave();
+            let home = core.home().clone();
+            home.put_core(core);
+            if let Some(handle) = context::handle() {
+                handle.scheduler().finish_if_stopping(&handle);
+            }
+        }
+    }
+}
+
+enum Ran {
+    /// There may be more.
+    Some,
+    None,
+    /// A task has handed the core on.
+    LostCore,
+}
+
+struct Loop<'a> {
+    scheduler: &'a Scheduler,
+    index: usize,
+    polls: u32,
+}
+
+impl Loop<'_> {
+    fn new(scheduler: &Scheduler, index: usize) -> Loop<'_> {
+        Loop {
+            scheduler,
+            index,
+            polls: 0,
+        }
+    }
+
+    fn block_on<F: Future>(
+        &mut self,
+        mut future: std::pin::Pin<&mut F>,
+        root: &Arc<Root>,
+        waker: &Waker,
+    ) -> F::Output {
+        // A wake that came before `driving` was set may have missed the core.
+        root.woken.store(true, Ordering::SeqCst);
+        loop {
+            if root.take_woken()
+                && let Poll::Ready(output) = poll_root(future.as_mut(), waker)
+            {
+                return output;
+            }
+            match self.run_tasks() {
+                Ran::Some => self.turn(),
+                Ran::None => {
+                    let scheduler = self.scheduler;
+                    self.idle(|| root.woken.load(Ordering::SeqCst) || scheduler.has_injected());
+                    self.assert_wakeable(root);
+                }
+                Ran::LostCore => unreachable!("a single-thread runtime hands no core on"),
+            }
+        }
+    }
+
+    /// Runs tasks until there are none, or until the ring wants to be looked at.
+    fn run_tasks(&mut self) -> Ran {
+        for _ in 0..POLLS_PER_TURN {
+            self.polls = self.polls.wrapping_add(1);
+            let injector_first = self.polls % POLLS_PER_INJECTOR == 0;
+            let next = context::with_core(|core| {
+                if core.wants_turn() {
+                    return None;
+                }
+                Some(self.scheduler.next_task(core, injector_first))
+            });
+            match next {
+                None => return Ran::LostCore,
+                Some(None) => return Ran::Some,
+                Some(Some(None)) => return Ran::None,
+                Some(Some(Some(task))) => task.run(),
+            }
+        }
+        Ran::Some
+    }
+
+    fn turn(&self) {
+        context::with_core(Core::turn);
+    }
+
+    /// Nothing is runnable here: steals, else moves a paused clock, else sleeps.
+    fn idle(&mut self, has_work: impl Fn() -> bool) {
+        let Self {
+            scheduler, index, ..
+        } = *self;
+        let stolen = context::with_core(|core| scheduler.steal(core, index)).flatten();
+        if let Some(task) = stolen {
+            task.run();
+            return;
+        }
+        if scheduler.clock().may_auto_advance() {
+            self.auto_advance(&has_work);
+            return;
+        }
+        let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| hook());
+        call(&scheduler.hooks.on_park);
+        scheduler.fall_asleep(index);
+        context::with_core(|core| core.park(has_work));
+        scheduler.wake_up(index);
+        call(&scheduler.hooks.on_unpark);
+    }
+
+    /// A clock that stands moves to the next timer when there is nothing else to do.
+    fn auto_advance(&self, has_work: &impl Fn() -> bool) {
+        context::with_core(|core| {
+            core.turn();
+            let has_work = || has_work() || !core.queue().is_empty();
+            if has_work() || core.has_deferred() {
+                return;
+            }
+            let still = core.table().works_on_files() || self.scheduler.blocking.busy() > 0;
+            let next = core.table().next_timer().filter(|_| !still);
+            if next.is_some_and(|tick| self.scheduler.clock().auto_advance_to(tick)) {
+                core.turn();
+            } else {
+                core.park(has_work);
+            }
+        });
+    }
+
+    /// A ring that has failed wakes nobody. If nobody else can either, waiting is for ever.
+    fn assert_wakeable(&self, root: &Arc<Root>) {
+        let home = &root.home;
+        if !home.is_dead() || root.woken.load(Ordering::SeqCst) || self.scheduler.has_injected() {
+            return;
+        }
+        let timers = context::with_core(|core| core.table().timers_running()).unwrap_or(0);
+        // The second count is the waker of this very loop.
+        let nobody = Arc::strong_count(root) <= 2 && self.scheduler.owned.len() == 0;
+        if nobody && timers == 0 && self.scheduler.blocking.busy() == 0 {
+            let errno = home
+                .refusal()
+                .map_or_else(String::new, |errno| errno.to_string());
+            panic!(
+                "io_uring_enter failed for good with {errno}, and nothing is left that could wake \
+                 this future. Look for a seccomp filter or a sandbox that was installed after the \
+                 runtime was built: it must allow io_uring_enter."
+            );
+        }
+    }
+}
+
+/// Runs a closure that blocks on a thread that polls tasks: its core goes to another thread.
+pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    if context::may_block() {
+        return f();
+    }
+    let Some(handle) = context::handle() else {
+        return f();
+    };
+    assert!(
+        handle.scheduler().flavor == Flavor::MultiThread,
+        "can call blocking only when running on the multi-threaded runtime"
+    );
+    let Some(core) = context::take_core() else {
+        // The task was in such a closure before: its core has gone.
+        let _allowed = context::allow_blocking();
+        return f();
+    };
+    let home = core.home().clone();
+    let index = handle
+        .scheduler()
+        .homes
+        .iter()
+        .position(|known| Arc::ptr_eq(known, &home))
+        .expect("a worker drives a core of its own runtime");
+    core.leave();
+    home.put_core(core);
+    let _back = TakeBack { home };
+    if let Err(error) = start(&handle, index) {
+        trace::warn!(
+            "block_in_place found no thread for its core, whose tasks and operations wait: {error}"
+        );
+    }
+    let _allowed = context::allow_blocking();
+    f()
+}
+
+/// Takes the core back after the closure, if no other thread has come for it.
+struct TakeBack {
+    home: Arc<Home>,
+}
+
+impl Drop for TakeBack {
+    fn drop(&mut self) {
+        if let Some(core) = self.home.take_core() {
+            core.settle();
+            context::put_core(core);
+        }
+    }
+}
