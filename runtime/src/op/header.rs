@@ -17,6 +17,8 @@
 //! - `Lent -> Queued`: the home, when the operation has to go round again.
 //! - `Queued -> DroppedQueued`, `Lent -> DroppedLent`: the future's drop, on any thread. The home
 //!   does the rest.
+//! - `Queued -> Detached`: the same for an operation that runs to its end all the same; the home
+//!   publishes it as `DroppedLent`, and brings it back here when it has to go round again.
 //! - `Lent -> Lost`: the home, when its ring has failed for good: the body stays as it is for ever.
 //! - `-> Empty`: whoever emptied the body; the cell is then the home's to reuse.
 //!
@@ -106,6 +108,7 @@ pub(crate) enum Phase {
     DroppedQueued = 4,
     DroppedLent = 5,
     Lost = 6,
+    Detached = 7,
 }
 
 impl Phase {
@@ -118,6 +121,7 @@ impl Phase {
             4 => Phase::DroppedQueued,
             5 => Phase::DroppedLent,
             6 => Phase::Lost,
+            7 => Phase::Detached,
             _ => unreachable!("a phase is only ever stored from the enum"),
         }
     }

@@ -24,6 +24,9 @@ pub(crate) mod table;
 pub(crate) mod timer;
 mod wake;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use page::Pages;
 pub(crate) use timer::Timer;
 

@@ -111,7 +111,7 @@ impl Table {
         }
         let waiting = cell.waiting.load(Ordering::Relaxed);
         match phase {
-            Phase::Queued if !waiting => self.submit(home, cell),
+            Phase::Queued | Phase::Detached if !waiting => self.submit(home, cell),
             Phase::DroppedQueued if !waiting => self.drop_queued(home, cell),
             Phase::Lent if cell.cancel_wanted.load(Ordering::SeqCst) => self.ask_cancel(cell),
             Phase::DroppedLent if !waiting && cell.on_drop() == OnDrop::Cancel => {
@@ -123,6 +123,9 @@ impl Table {
 
     /// Queues a cell for the kernel: in an SQE at once where there is one, else in line.
     fn submit(&self, home: &Home, cell: HeaderRef) {
+        if self.refuses(cell) {
+            return self.fail(home, cell, Errno::ECANCELED);
+        }
         if self.cells.borrow().waiting.is_empty() {
             match self.publish(cell) {
                 Published::Lent => return,
@@ -132,6 +135,11 @@ impl Table {
         }
         cell.waiting.store(true, Ordering::Relaxed);
         self.cells.borrow_mut().waiting.push_back(cell);
+    }
+
+    /// At the end nothing new begins, but what was promised is still done.
+    fn refuses(&self, cell: HeaderRef) -> bool {
+        self.closing.get() && cell.on_drop() == OnDrop::Cancel
     }
 
     fn ask_cancel(&self, cell: HeaderRef) {
@@ -157,10 +165,12 @@ impl Table {
             index: u32::try_from(cells.lent.vacant_key()).expect("below 2^32 cells"),
         };
         cell.set_tag(tag);
-        match cell.change(Phase::Queued, Phase::Lent) {
-            Ok(()) => {}
-            Err(Phase::DroppedLent) if cell.on_drop() == OnDrop::Finish => {}
-            Err(_) => return Published::Dropped,
+        let published = match cell.change(Phase::Queued, Phase::Lent) {
+            Err(Phase::Detached) => cell.change(Phase::Detached, Phase::DroppedLent),
+            published => published,
+        };
+        if published.is_err() {
+            return Published::Dropped;
         }
         cells.lent.insert(cell);
         self.bounded
@@ -202,16 +212,20 @@ impl Table {
             let Some(cell) = self.cells.borrow().waiting.front().copied() else {
                 break;
             };
-            let published = match (cell.phase(), cell.on_drop()) {
-                (Phase::Queued, _) | (Phase::DroppedLent, OnDrop::Finish) => self.publish(cell),
-                _ => Published::Dropped,
+            let refused = self.refuses(cell);
+            let published = if refused {
+                Published::Dropped
+            } else {
+                self.publish(cell)
             };
             if published == Published::Full {
                 return false;
             }
             self.cells.borrow_mut().waiting.pop_front();
             cell.waiting.store(false, Ordering::Relaxed);
-            if published == Published::Dropped {
+            if refused {
+                self.fail(home, cell, Errno::ECANCELED);
+            } else if published == Published::Dropped {
                 self.drop_queued(home, cell);
             }
         }
@@ -332,10 +346,14 @@ impl Table {
         if !(keep && lost_submission) && !cell.again(cqe) {
             return false;
         }
-        match cell.change(Phase::Lent, Phase::Queued) {
-            Ok(()) => {}
-            Err(_) if cell.on_drop() == OnDrop::Finish => {}
-            Err(_) => return false,
+        let queued = match cell.change(Phase::Lent, Phase::Queued) {
+            Err(Phase::DroppedLent) if cell.on_drop() == OnDrop::Finish => {
+                cell.change(Phase::DroppedLent, Phase::Detached)
+            }
+            queued => queued,
+        };
+        if queued.is_err() {
+            return false;
         }
         cell.waiting.store(true, Ordering::Relaxed);
         self.cells.borrow_mut().waiting.push_back(cell);
@@ -402,13 +420,18 @@ impl Table {
         }
     }
 
-    /// Closes the inbox and ends what was in it.
+    /// Closes the inbox and ends what was in it, but for what was promised.
     pub(crate) fn close_inbox(&self, home: &Home, errno: Errno) {
         for (cell, phase) in home.inbox().close() {
             match phase {
                 Phase::Empty => self.free(home, cell),
                 _ if cell.is_timer() => self.deliver_timer(home, cell, phase),
-                Phase::Queued | Phase::DroppedQueued => self.fail(home, cell, errno),
+                Phase::Queued | Phase::Detached if cell.on_drop() == OnDrop::Finish => {
+                    self.submit(home, cell);
+                }
+                Phase::Queued | Phase::DroppedQueued | Phase::Detached => {
+                    self.fail(home, cell, errno);
+                }
                 Phase::Lent | Phase::Back | Phase::DroppedLent | Phase::Lost => {}
             }
         }
@@ -579,6 +602,9 @@ pub(super) fn post(home: &Arc<Home>, cell: HeaderRef) {
 pub(super) fn abandon(home: &Arc<Home>, cell: HeaderRef) {
     loop {
         let changed = match cell.phase() {
+            Phase::Queued if cell.on_drop() == OnDrop::Finish => {
+                cell.change(Phase::Queued, Phase::Detached).is_ok()
+            }
             // The home finds it where it is queued: in its line, or in the inbox.
             Phase::Queued => cell.change(Phase::Queued, Phase::DroppedQueued).is_ok(),
             Phase::Lent if cell.on_drop() == OnDrop::Finish => {
@@ -593,7 +619,7 @@ pub(super) fn abandon(home: &Arc<Home>, cell: HeaderRef) {
                 return release(home, cell);
             }
             Phase::Lost => true,
-            Phase::Empty | Phase::DroppedQueued | Phase::DroppedLent => {
+            Phase::Empty | Phase::Detached | Phase::DroppedQueued | Phase::DroppedLent => {
                 unreachable!("a cell is abandoned once, by the future that had it")
             }
         };

@@ -170,7 +170,7 @@ impl Table {
                 Err(_) => self.drop_timer(home, cell),
             },
             Phase::DroppedLent | Phase::DroppedQueued => self.drop_timer(home, cell),
-            Phase::Empty | Phase::Lent | Phase::Back | Phase::Lost => {}
+            Phase::Empty | Phase::Lent | Phase::Back | Phase::Lost | Phase::Detached => {}
         }
     }
 

@@ -273,6 +273,7 @@ impl Builder {
         });
         let placeholder = kernel.placeholder()?;
         let mut homes = Vec::with_capacity(workers);
+        let mut cores = Vec::with_capacity(workers);
         let mut stealers = Vec::with_capacity(workers);
         for _ in 0..workers {
             let ring = kernel.open(&RingConfig {
@@ -298,8 +299,13 @@ impl Builder {
             }));
             let queue = Worker::new_fifo();
             stealers.push(queue.stealer());
-            home.put_core(Box::new(Core::new(home.clone(), ring, queue)));
+            cores.push(Box::new(Core::new(home.clone(), ring, queue)));
             homes.push(home);
+        }
+        // Not before all are made: a core in its home's slot and its home hold each other.
+        for core in cores {
+            let home = core.home().clone();
+            home.put_core(core);
         }
         let first = single.then(|| Arc::downgrade(&homes[0]));
         let blocking = self.blocking_pool(first.map(|home| {

@@ -324,7 +324,10 @@ fn finish_core(core: Box<Core>, deadline: Option<Instant>) {
     // In context, so that what a late result drops is closed here.
     let outside = context::take_core();
     context::put_core(core);
-    context::with_core(|core| core.table().cancel_all());
+    context::with_core(|core| {
+        core.table().cancel_all();
+        core.table().close_inbox(&home, Errno::ECANCELED);
+    });
     loop {
         let left = deadline.map_or(Duration::from_secs(1), |at| {
             at.saturating_duration_since(Instant::now())
@@ -341,7 +344,6 @@ fn finish_core(core: Box<Core>, deadline: Option<Instant>) {
     let core = context::take_core().expect("put there above");
     core.table().fail_waiting(&home, Errno::ECANCELED);
     let leaked = core.leak();
-    core.table().close_inbox(&home, Errno::ECANCELED);
     home.set_ended();
     drop(home.take_closes());
     if let Some(outside) = outside {
