@@ -21,6 +21,7 @@ use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 
 use super::{Id, JoinHandle, OwnedTasks, Schedule, Task};
+use crate::runtime::Runtime;
 
 /// Tasks that a poll of the set runs before others on its thread have a turn.
 const TICK_TASKS_MAX: usize = 61;
@@ -113,6 +114,33 @@ impl LocalSet {
         F: Future,
     {
         RunUntil { set: self, future }.await
+    }
+
+    /// Runs `future` to its end on `runtime`, and the set's tasks meanwhile, as
+    /// [`run_until`](Self::run_until).
+    ///
+    /// # Panics
+    ///
+    /// As [`Runtime::block_on`].
+    ///
+    /// ```
+    /// use annulus::task::{LocalSet, spawn_local};
+    /// use std::rc::Rc;
+    ///
+    /// let runtime = annulus::runtime::Runtime::new()?;
+    /// let value = Rc::new(1);
+    /// let output = LocalSet::new().block_on(&runtime, async move {
+    ///     spawn_local(async move { *value + 1 }).await
+    /// });
+    /// assert_eq!(output.unwrap(), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn block_on<F>(&self, runtime: &Runtime, future: F) -> F::Output
+    where
+        F: Future,
+    {
+        runtime.block_on(self.run_until(future))
     }
 
     /// Runs up to [`TICK_TASKS_MAX`] tasks. True if there may be more.
