@@ -15,6 +15,7 @@ pub(crate) mod worker;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::context;
@@ -52,9 +53,16 @@ pub enum RuntimeFlavor {
     MultiThread,
 }
 
-/// Names a runtime among all that the process has had.
+/// Names a runtime, or a [`LocalSet`](crate::task::LocalSet), among all that the process has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id(u64);
+
+impl Id {
+    pub(crate) fn next() -> Id {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Id(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

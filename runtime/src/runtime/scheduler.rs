@@ -16,7 +16,7 @@ use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use super::Handle;
 use super::blocking::BlockingPool;
 use super::builder::Hooks;
-use crate::context;
+use crate::context::{self, ThreadId};
 use crate::reactor::{Core, Home};
 use crate::task::{Id, JoinHandle, OwnedTasks, Schedule, Task};
 use crate::time::clock::Clock;
@@ -33,6 +33,8 @@ pub(crate) enum Flavor {
 pub(crate) struct Scheduler {
     pub(super) id: u64,
     pub(super) flavor: Flavor,
+    /// The thread of a local runtime.
+    pub(super) local_thread: Option<ThreadId>,
     pub(super) kernel: Kernel,
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Box<[Arc<Home>]>,
@@ -73,11 +75,14 @@ pub(super) struct SchedulerConfig {
 
 impl Scheduler {
     pub(super) fn new(config: SchedulerConfig) -> Scheduler {
-        static LAST_ID: AtomicU64 = AtomicU64::new(0);
         let workers = config.homes.len();
         Scheduler {
-            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
+            id: super::Id::next().0,
             flavor: config.flavor,
+            local_thread: match config.flavor {
+                Flavor::Local => context::thread_id(),
+                Flavor::CurrentThread | Flavor::MultiThread => None,
+            },
             kernel: config.kernel,
             clock: config.clock,
             stealers: config.stealers.into(),
@@ -376,6 +381,11 @@ impl Handle {
             self.scheduler().push(task);
         }
         join
+    }
+
+    /// The thread on which a local runtime was made, and its tasks stay.
+    pub(crate) fn local_thread(&self) -> Option<ThreadId> {
+        self.scheduler().local_thread
     }
 
     pub(crate) fn spawn_local_task<F>(&self, future: F, id: Id) -> JoinHandle<F::Output>

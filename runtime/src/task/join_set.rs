@@ -16,9 +16,22 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use slab::Slab;
 
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, coop};
+use crate::runtime::Handle;
 
 /// A set of tasks with outputs of one type, yielded in the order in which the
 /// tasks end. Dropping the set aborts the tasks.
+///
+/// ```
+/// # annulus::runtime::Runtime::new()?.block_on(async {
+/// let mut set: annulus::task::JoinSet<_> = (0..3).map(|n| async move { n * n }).collect();
+/// let mut sum = 0;
+/// while let Some(output) = set.join_next().await {
+///     sum += output.unwrap();
+/// }
+/// assert_eq!(sum, 5);
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
 pub struct JoinSet<T> {
     joins: Slab<JoinHandle<T>>,
     finished: Arc<Finished>,
@@ -63,6 +76,60 @@ impl<T> JoinSet<T> {
 }
 
 impl<T: 'static> JoinSet<T> {
+    /// Spawns a task on the runtime in context and adds it to the set.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any runtime.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        self.insert(super::spawn(task))
+    }
+
+    /// Spawns a task on the runtime of `handle` and adds it to the set.
+    #[track_caller]
+    pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        self.insert(handle.spawn(task))
+    }
+
+    /// Runs a closure that blocks, on the runtime in context, and adds it to
+    /// the set. One that has begun cannot be aborted.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn_blocking`](super::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        self.insert(super::spawn_blocking(f))
+    }
+
+    /// Runs a closure that blocks, on the runtime of `handle`, and adds it to
+    /// the set. One that has begun cannot be aborted.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no thread to give and there is none yet.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        self.insert(handle.spawn_blocking(f))
+    }
+
     /// Spawns a task by [`spawn_local`](super::spawn_local) and adds it to the set.
     ///
     /// # Panics
@@ -310,6 +377,34 @@ impl<T> fmt::Debug for JoinSet<T> {
 impl<T> Default for JoinSet<T> {
     fn default() -> JoinSet<T> {
         JoinSet::new()
+    }
+}
+
+impl<T, F> FromIterator<F> for JoinSet<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Spawns each future on the runtime in context.
+    #[track_caller]
+    fn from_iter<I: IntoIterator<Item = F>>(tasks: I) -> JoinSet<T> {
+        let mut set = JoinSet::new();
+        set.extend(tasks);
+        set
+    }
+}
+
+impl<T, F> Extend<F> for JoinSet<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Spawns each future on the runtime in context.
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = F>>(&mut self, tasks: I) {
+        for task in tasks {
+            self.spawn(task);
+        }
     }
 }
 

@@ -21,6 +21,8 @@ use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 
 use super::{Id, JoinHandle, OwnedTasks, Schedule, Task};
+use crate::context;
+use crate::runtime::{self, Runtime};
 
 /// Tasks that a poll of the set runs before others on its thread have a turn.
 const TICK_TASKS_MAX: usize = 61;
@@ -40,6 +42,7 @@ pub struct LocalSet {
 }
 
 struct Inner {
+    id: runtime::Id,
     tasks: OwnedTasks,
     /// Taken from the queue, and to be run next.
     batch: RefCell<VecDeque<Task>>,
@@ -72,6 +75,7 @@ impl LocalSet {
     pub fn new() -> LocalSet {
         LocalSet {
             inner: Rc::new(Inner {
+                id: runtime::Id::next(),
                 tasks: OwnedTasks::new(1),
                 batch: RefCell::default(),
                 shared: Arc::new(Shared {
@@ -113,6 +117,38 @@ impl LocalSet {
         F: Future,
     {
         RunUntil { set: self, future }.await
+    }
+
+    /// Runs `future` to its end on `runtime`, and the set's tasks meanwhile, as
+    /// [`run_until`](Self::run_until).
+    ///
+    /// # Panics
+    ///
+    /// As [`Runtime::block_on`].
+    ///
+    /// ```
+    /// use annulus::task::{LocalSet, spawn_local};
+    /// use std::rc::Rc;
+    ///
+    /// let runtime = annulus::runtime::Runtime::new()?;
+    /// let value = Rc::new(1);
+    /// let output = LocalSet::new().block_on(&runtime, async move {
+    ///     spawn_local(async move { *value + 1 }).await
+    /// });
+    /// assert_eq!(output.unwrap(), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn block_on<F>(&self, runtime: &Runtime, future: F) -> F::Output
+    where
+        F: Future,
+    {
+        runtime.block_on(self.run_until(future))
+    }
+
+    /// A number that no runtime and no other set of this process has had.
+    pub fn id(&self) -> runtime::Id {
+        self.inner.id
     }
 
     /// Runs up to [`TICK_TASKS_MAX`] tasks. True if there may be more.
@@ -287,18 +323,30 @@ pub(crate) fn is_polled_here() -> bool {
         .unwrap_or(false)
 }
 
-/// Spawns a task that need not be Send on the [`LocalSet`] that this thread is
-/// in.
+/// Spawns a task that need not be Send on this thread: on the
+/// [`LocalRuntime`](crate::runtime::LocalRuntime) in context, else on the
+/// [`LocalSet`] that this thread is in.
 ///
 /// # Panics
 ///
-/// Outside of a `LocalSet`.
+/// Outside of both; and if the `LocalRuntime` in context was made by another
+/// thread.
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
+    if let Some(handle) = context::handle()
+        && let Some(thread) = handle.local_thread()
+    {
+        assert!(
+            context::thread_id() == Some(thread),
+            "Local tasks can only be spawned on a LocalRuntime from the thread the runtime was \
+             created on"
+        );
+        return handle.spawn_local_task(future, Id::next());
+    }
     let inner = ENTERED.try_with(|entered| Some(entered.borrow().as_ref()?.inner.clone()));
     match inner.ok().flatten() {
         Some(inner) => inner.spawn(future),
@@ -488,5 +536,40 @@ mod tests {
     #[should_panic = "`spawn_local` called from outside of a `task::LocalSet`"]
     fn spawn_local_outside_of_a_set_panics() {
         drop(spawn_local(async {}));
+    }
+    #[test]
+    fn a_local_runtime_spawns_before_a_set_and_only_from_its_thread() {
+        let runtime = runtime::LocalRuntime::new().unwrap();
+        let set = LocalSet::new();
+        let value = Rc::new(6);
+        let output = runtime.block_on(async {
+            let _guard = set.enter();
+            spawn_local(async move { *value }).await
+        });
+        assert_eq!(output.unwrap(), 6);
+        assert_eq!(set.inner.tasks.len(), 0);
+
+        let handle = runtime.handle().clone();
+        let elsewhere = thread::spawn(move || {
+            let _entered = handle.enter();
+            drop(spawn_local(async {}));
+        });
+        let payload = elsewhere.join().unwrap_err();
+        let text = payload.downcast_ref::<&str>().unwrap();
+        assert!(text.starts_with("Local tasks can only be spawned on a LocalRuntime"));
+    }
+
+    #[test]
+    fn nothing_blocks_in_place_in_a_set() {
+        let runtime = Runtime::new().unwrap();
+        let set = LocalSet::new();
+        let join = set.spawn_local(async { crate::task::block_in_place(|| {}) });
+        let error = set.block_on(&runtime, join).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("only when running on the multi-threaded runtime")
+        );
+        runtime.block_on(async { crate::task::block_in_place(|| {}) });
     }
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use super::{Id, JoinHandle};
+use crate::context;
 use crate::runtime::Handle;
 use crate::runtime::worker;
 
@@ -54,11 +55,16 @@ where
 ///
 /// # Panics
 ///
-/// In a task of a current-thread runtime, which has no other thread.
+/// In a task of a current-thread runtime, which has no other thread; and in a
+/// [`LocalSet`](super::LocalSet), whose tasks stay on this one.
 #[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
+    assert!(
+        context::may_block() || !super::is_polled_here(),
+        "can call blocking only when running on the multi-threaded runtime"
+    );
     worker::block_in_place(f)
 }

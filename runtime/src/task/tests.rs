@@ -81,6 +81,16 @@ impl Fixture {
     }
 }
 
+impl Drop for Fixture {
+    /// As a runtime ends: a queued task holds the queue that holds it.
+    fn drop(&mut self) {
+        self.tasks.close_and_shutdown_all();
+        while let Some(task) = self.queue.pop() {
+            drop(task);
+        }
+    }
+}
+
 /// Counts its drops, and panics in them if told to.
 struct Bomb {
     drops: Arc<AtomicUsize>,
