@@ -163,3 +163,81 @@ impl Slot {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No two tests may use the same signal: the table is the process'.
+    fn listener(signal: i32) -> (&'static Table, Place) {
+        let table = Table::get().expect("a socket pair can be had");
+        let place = table.listen(signal).expect("it can be handled");
+        (table, place)
+    }
+
+    fn arrive(table: &'static Table, place: &Place) {
+        table.record(place.signal);
+    }
+
+    #[test]
+    fn every_listener_sees_a_signal_and_arrivals_before_a_delivery_are_one() {
+        let (table, mut first) = listener(os::SIGUSR1);
+        let (_, mut second) = listener(os::SIGUSR1);
+        assert!(!table.take(&mut first));
+        arrive(table, &first);
+        arrive(table, &first);
+        table.deliver();
+        assert!(table.take(&mut first) && !table.take(&mut first));
+        assert!(table.take(&mut second) && !table.take(&mut second));
+        table.leave(&first);
+        table.leave(&second);
+    }
+
+    #[test]
+    fn a_new_listener_does_not_see_what_came_before() {
+        let (table, mut old) = listener(os::SIGUSR2);
+        arrive(table, &old);
+        let (_, mut new) = listener(os::SIGUSR2);
+        table.deliver();
+        assert!(table.take(&mut old));
+        assert!(!table.take(&mut new));
+        table.leave(&old);
+        table.leave(&new);
+    }
+
+    #[test]
+    fn a_delivery_wakes_who_waits_for_that_signal_and_nobody_else() {
+        let (table, waiting) = listener(os::SIGHUP);
+        let (_, other) = listener(os::SIGWINCH);
+        let [mut task, mut other_task] =
+            [(); 2].map(|()| tokio_test::task::spawn(std::future::pending::<()>()));
+        task.enter(|cx, _| table.wait(&waiting, cx));
+        other_task.enter(|cx, _| table.wait(&other, cx));
+        arrive(table, &waiting);
+        table.deliver();
+        assert!(task.is_woken());
+        assert!(!other_task.is_woken());
+        table.leave(&waiting);
+        table.leave(&other);
+    }
+
+    #[test]
+    fn what_nobody_may_handle_is_refused_with_its_number() {
+        let table = Table::get().expect("a socket pair can be had");
+        for signal in [
+            -1,
+            0,
+            65,
+            i32::MAX,
+            i32::MIN,
+            os::SIGKILL,
+            os::SIGSTOP,
+            os::SIGSEGV,
+        ] {
+            let error = table.listen(signal).expect_err("it cannot be handled");
+            assert_eq!(error.kind(), io::ErrorKind::Other);
+            assert!(error.to_string().contains(&signal.to_string()), "{error}");
+        }
+        assert!(table.listen(os::SIGRTMAX()).is_ok());
+    }
+}

@@ -1,0 +1,158 @@
+//! Signals reach whoever listens, on whatever runtime, parked or not.
+
+use std::io::ErrorKind;
+
+use annulus::runtime::Runtime;
+use annulus::signal::unix::{Signal, SignalKind, signal};
+use annulus_tests::{for_each_runtime, nothing_in_flight, serial, stress};
+use futures::FutureExt;
+
+/// Signals that the full run sends over all runtimes, each to a listener that is parked, or just
+/// about to be.
+const SIGNALS: u64 = 40_000;
+const RUNTIMES: u64 = 4;
+
+/// Sends the signal to the calling thread, which has handled it when this returns.
+fn send(kind: SignalKind) {
+    // SAFETY: the tests send only signals for which a handler is installed.
+    let result = unsafe { libc::raise(kind.as_raw_value()) };
+    assert_eq!(result, 0);
+}
+
+/// Whether an arrival is there to be had without waiting.
+fn has_come(signal: &mut Signal) -> bool {
+    signal.recv().now_or_never().is_some()
+}
+
+fn runtime() -> Runtime {
+    annulus::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the runtime is built")
+}
+
+#[test]
+fn a_parked_listener_is_woken() {
+    let _serial = serial();
+    let rounds = stress(SIGNALS) / RUNTIMES;
+    for_each_runtime(|name, runtime| {
+        runtime.block_on(async {
+            let mut listener = signal(SignalKind::user_defined1()).expect("it is installed");
+            for _ in 0..rounds {
+                // The other thread is as likely to come first as this one is to park.
+                let sender = std::thread::spawn(|| send(SignalKind::user_defined1()));
+                assert_eq!(listener.recv().await, Some(()));
+                sender.join().expect("raise does not panic");
+            }
+            assert!(!has_come(&mut listener));
+        });
+        println!("{name}: {rounds} signals sent, {rounds} received");
+    });
+    nothing_in_flight("a_parked_listener_is_woken");
+}
+
+#[test]
+fn a_signal_is_for_all_who_listened_before_it_came() {
+    let _serial = serial();
+    runtime().block_on(async {
+        let kind = SignalKind::user_defined2();
+        let mut first = signal(kind).expect("it is installed");
+        let mut second = signal(kind).expect("it is installed");
+        // 1. Several arrivals that nobody waits for are one.
+        send(kind);
+        send(kind);
+        // 2. Who comes later does not see them.
+        let mut late = signal(kind).expect("it is installed");
+        for listener in [&mut first, &mut second] {
+            assert!(has_come(listener));
+            assert!(!has_come(listener));
+        }
+        assert!(!has_come(&mut late));
+        // 3. A dropped wait takes nothing with it.
+        drop(first.recv().now_or_never());
+        send(kind);
+        assert!(has_come(&mut first) && has_come(&mut late));
+        // 4. Nor does a dropped listener.
+        drop(first);
+        send(kind);
+        assert_eq!(second.recv().await, Some(()));
+    });
+    nothing_in_flight("a_signal_is_for_all_who_listened_before_it_came");
+}
+
+#[test]
+fn a_listener_outlives_its_runtime() {
+    let _serial = serial();
+    let kind = SignalKind::hangup();
+    let first = runtime();
+    let mut listener = first.block_on(async {
+        let mut listener = signal(kind).expect("it is installed");
+        assert!(!has_come(&mut listener));
+        listener
+    });
+    drop(first);
+    let second = runtime();
+    second.block_on(async {
+        let sender = std::thread::spawn(move || send(kind));
+        assert_eq!(listener.recv().await, Some(()));
+        sender.join().expect("raise does not panic");
+    });
+    drop(listener);
+    drop(second);
+    nothing_in_flight("a_listener_outlives_its_runtime");
+}
+
+#[test]
+fn listeners_on_several_runtimes_all_get_it() {
+    let _serial = serial();
+    let kind = SignalKind::window_change();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let ready = ready.clone();
+            std::thread::spawn(move || {
+                runtime().block_on(async {
+                    let mut listener = signal(kind).expect("it is installed");
+                    ready.send(()).expect("the test waits");
+                    listener.recv().await
+                })
+            })
+        })
+        .collect();
+    for _ in &threads {
+        is_ready.recv().expect("each thread says so");
+    }
+    send(kind);
+    for thread in threads {
+        assert_eq!(thread.join().expect("it does not panic"), Some(()));
+    }
+    nothing_in_flight("listeners_on_several_runtimes_all_get_it");
+}
+
+#[test]
+fn ctrl_c_returns_at_sigint() {
+    let _serial = serial();
+    runtime().block_on(async {
+        let mut pressed = Box::pin(annulus::signal::ctrl_c());
+        assert!(futures::poll!(&mut pressed).is_pending());
+        send(SignalKind::interrupt());
+        pressed.await.expect("it is installed");
+    });
+    nothing_in_flight("ctrl_c_returns_at_sigint");
+}
+
+#[test]
+fn what_nobody_may_handle_is_an_error() {
+    runtime().block_on(async {
+        for number in [0, -1, 65, libc::SIGKILL, libc::SIGSEGV] {
+            let error = signal(SignalKind::from_raw(number)).expect_err("it is refused");
+            assert_eq!(error.kind(), ErrorKind::Other);
+        }
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_listening_panics() {
+    let outcome = std::panic::catch_unwind(|| signal(SignalKind::alarm()));
+    assert!(outcome.is_err());
+}
