@@ -10,7 +10,9 @@ use annulus::fs::File;
 use annulus::io::AsyncWriteExt;
 use annulus::net::TcpStream;
 use annulus::uring::send;
-use annulus_tests::{Moment, Outcome, Random, connected_narrow, drop_at, for_each_runtime, stress};
+use annulus_tests::{
+    Moment, Outcome, Random, connected_narrow, drop_at, for_each_runtime, stress, turns,
+};
 
 /// Writes of a full run dropped after they had answered Pending.
 const DROPS: u64 = 100_000;
@@ -162,7 +164,11 @@ fn a_dropped_send_completes_or_poisons_the_stream() {
             });
             let sending = runtime.spawn(async move {
                 let early = (round % 2 == 0).then(|| start.clone());
-                let start_early = move || drop(early.map(|early| early.send(())));
+                let start_early = move || {
+                    if let Some(early) = early {
+                        early.send(()).expect("the reader waits");
+                    }
+                };
                 let (sent, ()) = futures::join!(drop_send(stream, moment, start_early), async {
                     turns().await;
                     turns().await;
