@@ -29,6 +29,6 @@ pub use random::Random;
 pub use runtimes::{current_thread, for_each_runtime, multi_thread, nothing_in_flight, serial};
 pub use seccomp::{EPOLL, IO_URING, refuse};
 pub use settled::{settled, settled_blocking, turns};
-pub use sockets::{connected, has_closed};
+pub use sockets::{connected, connected_narrow, has_closed};
 pub use stress::{percent, skip, stress};
 pub use throttle::Throttle;

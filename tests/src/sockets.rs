@@ -1,6 +1,7 @@
 //! Connections with one end in annulus and the other in the test's hand.
 
 use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use annulus::net::TcpStream;
@@ -21,6 +22,43 @@ pub async fn connected() -> (TcpStream, std::net::TcpStream) {
     let (peer, _) = listener.accept().expect("the connection is in the backlog");
     peer.set_nodelay(true).expect("TCP knows its option");
     (stream, peer)
+}
+
+/// The same with buffers of a few KiB at both ends, so that few bytes fill it.
+///
+/// # Panics
+///
+/// If loopback does not work.
+pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
+    // What is accepted inherits it, and announces its window by it.
+    set_buffer(&listener, libc::SO_RCVBUF);
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
+    let stream = std::net::TcpStream::connect(address).expect("loopback connects");
+    set_buffer(&stream, libc::SO_SNDBUF);
+    stream
+        .set_nonblocking(true)
+        .expect("a socket can be non-blocking");
+    let (peer, _) = listener.accept().expect("the connection is in the backlog");
+    let stream = TcpStream::from_std(stream).expect("a runtime is in context");
+    (stream, peer)
+}
+
+fn set_buffer(socket: &impl AsRawFd, option: libc::c_int) {
+    let bytes: libc::c_int = 4096;
+    // SAFETY: the value lives across the call, and is as long as said.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw const bytes).cast(),
+            size_of_val(&bytes) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// Whether the other end of `peer` is closed: the FIN, or a reset, is there, or comes within
