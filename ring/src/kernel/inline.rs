@@ -35,7 +35,9 @@ impl Kernel {
         match self {
             Kernel::Uring(_) => retry(|| {
                 // SAFETY: `buf` is exclusively borrowed for the call; no address is asked for.
-                unsafe { calls::recvfrom(fd.as_raw_fd(), start, buf.len(), flags, no_address, no_len) }
+                unsafe {
+                    calls::recvfrom(fd.as_raw_fd(), start, buf.len(), flags, no_address, no_len)
+                }
             }),
         }
     }
