@@ -20,6 +20,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod buf_ring;
 mod cqe;
 mod cursor;
 mod fork;
@@ -38,6 +39,7 @@ mod sqe;
 mod version;
 
 pub use annulus_syscalls::Errno;
+pub use buf_ring::{BufMemory, BufRing};
 pub use cqe::Cqe;
 pub use cursor::Cursor;
 pub use fork::Origin;

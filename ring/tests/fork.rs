@@ -1,0 +1,79 @@
+//! A child made by `fork` has no ring: it is told so, and what it drops stays with the parent.
+//!
+//! The only test of this file, as forking takes along the locks of other threads.
+
+use annulus_ring::{BufRing, Errno, Origin, Ring, RingConfig};
+
+/// Runs `child` in a forked process and returns its exit code, 0 where everything held.
+fn in_a_child(child: impl FnOnce() -> bool) -> i32 {
+    // SAFETY: the child runs `child` and leaves by `_exit`: it takes no lock of other threads
+    // but the allocator's, which the C library makes usable after fork.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+        // SAFETY: leaves at once, running nothing of the parent's.
+        unsafe { libc::_exit(i32::from(!held.unwrap_or(false))) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid);
+    assert!(libc::WIFEXITED(status), "the child crashed: {status:#x}");
+    libc::WEXITSTATUS(status)
+}
+
+#[test]
+fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
+    let mut ring = Ring::new(&RingConfig::default()).expect("a ring");
+    let other = ring.ring_ref();
+    let buffers = BufRing::new(&ring, 0, 4, 64).expect("buffers");
+    ring.get_sqe().expect("room").prep_nop().set_user_data(1);
+    ring.submit_and_wait(1).expect("submitted");
+    let origin = Origin::current().expect("a word");
+
+    let code = in_a_child(|| {
+        assert!(origin.is_forked());
+        // SAFETY: in this process it is the only one that is used: the original is never dropped,
+        // as the child leaves by `_exit`.
+        let mut inherited = unsafe { std::ptr::read(&ring) };
+        // 1. The inherited ring is dead, without touching its memory, which is not even mapped.
+        assert!(inherited.get_sqe().is_none());
+        assert!(inherited.pop().is_none());
+        assert_eq!((inherited.cq_ready(), inherited.sq_queued()), (0, 0));
+        assert!(!inherited.taskrun() && !inherited.cq_overflowed());
+        inherited.publish_head();
+        assert_eq!(inherited.submit(), Err(Errno::EBADF));
+        assert_eq!(inherited.enter(1, None), Err(Errno::EBADF));
+        assert_eq!(inherited.register_ring_fd(), Err(Errno::EBADF));
+        assert_eq!(other.sync_cancel(1, None), Err(Errno::EBADF));
+        assert_eq!(other.send_msg_ring(1, 1), Err(Errno::EBADF));
+        assert!(BufRing::new(&inherited, 1, 4, 64).is_err());
+        // 2. A ring of the child's own works, and does not revive the inherited one.
+        let mut own = Ring::new(&RingConfig::default()).expect("a ring of its own");
+        own.get_sqe().expect("room").prep_nop().set_user_data(2);
+        own.submit_and_wait(1).expect("submitted");
+        assert_eq!(own.pop().expect("waited for").user_data(), 2);
+        assert_eq!(inherited.submit(), Err(Errno::EBADF));
+        // 3. Dropping in the child does nothing: the descriptor is still open here, and the
+        //    group still registered in the parent.
+        let fd = inherited.fd();
+        // SAFETY: as above.
+        drop(unsafe { std::ptr::read(&buffers) });
+        drop(inherited);
+        // SAFETY: F_GETFD takes no pointer.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        assert!(flags >= 0);
+        drop(own);
+        true
+    });
+    assert_eq!(code, 0);
+
+    // 4. The parent's ring has not noticed: its completion is there, and its group is taken.
+    assert_eq!(ring.pop().expect("not popped by the child").user_data(), 1);
+    ring.get_sqe().expect("room").prep_nop().set_user_data(3);
+    assert_eq!(ring.submit_and_wait(1), Ok(1));
+    assert_eq!(ring.pop().expect("waited for").user_data(), 3);
+    assert_eq!(BufRing::new(&ring, 0, 4, 64).map(drop), Err(Errno::EEXIST));
+    assert_eq!(buffers.unregister(), Ok(()));
+}
