@@ -44,6 +44,7 @@ pub enum RecvMode {
 /// Objects, operations and timers hold it in an `Arc`. It outlives the core: what comes late finds
 /// the inbox closed.
 pub(crate) struct Home {
+    runtime: u64,
     kernel: Kernel,
     clock: Arc<Clock>,
     recv_mode: RecvMode,
@@ -76,6 +77,8 @@ pub(crate) struct Home {
 
 /// What a home is made of.
 pub(crate) struct HomeConfig {
+    /// The number of the runtime it belongs to.
+    pub(crate) runtime: u64,
     pub(crate) kernel: Kernel,
     pub(crate) clock: Arc<Clock>,
     pub(crate) recv_mode: RecvMode,
@@ -98,6 +101,7 @@ mod park {
 impl Home {
     pub(crate) fn new(config: HomeConfig) -> Home {
         Home {
+            runtime: config.runtime,
             kernel: config.kernel,
             clock: config.clock,
             recv_mode: config.recv_mode,
@@ -133,6 +137,11 @@ impl Home {
             Some(home) => home,
             None => panic!("{}", context::NO_REACTOR),
         }
+    }
+
+    /// The number of the runtime it belongs to.
+    pub(crate) fn runtime(&self) -> u64 {
+        self.runtime
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {

@@ -265,6 +265,7 @@ impl Builder {
             "`start_paused` requires the `current_thread` runtime"
         );
         let workers = if single { 1 } else { self.workers()? };
+        let id = super::Id::next().0;
         let kernel = Kernel::uring(self.mask)?;
         let clock = Arc::new(if self.start_paused {
             Clock::new_paused()
@@ -289,6 +290,7 @@ impl Builder {
                 Some(kernel.eventfd()?)
             };
             let home = Arc::new(Home::new(HomeConfig {
+                runtime: id,
                 kernel: kernel.clone(),
                 clock: clock.clone(),
                 recv_mode: self.recv_mode,
@@ -312,6 +314,7 @@ impl Builder {
             Arc::new(move || home.upgrade().into_iter().for_each(|home| home.unpark())) as Callback
         }));
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
+            id,
             flavor: self.flavor,
             kernel,
             clock,

@@ -63,6 +63,7 @@ struct Shutdown {
 
 /// What a scheduler is made of.
 pub(super) struct SchedulerConfig {
+    pub(super) id: u64,
     pub(super) flavor: Flavor,
     pub(super) kernel: Kernel,
     pub(super) clock: Arc<Clock>,
@@ -77,7 +78,7 @@ impl Scheduler {
     pub(super) fn new(config: SchedulerConfig) -> Scheduler {
         let workers = config.homes.len();
         Scheduler {
-            id: super::Id::next().0,
+            id: config.id,
             flavor: config.flavor,
             local_thread: match config.flavor {
                 Flavor::Local => context::thread_id(),
@@ -114,8 +115,8 @@ impl Scheduler {
         self.homes[turn % self.homes.len()].clone()
     }
 
-    pub(crate) fn has_home(&self, home: &Arc<Home>) -> bool {
-        self.homes.iter().any(|known| Arc::ptr_eq(known, home))
+    pub(crate) fn has_home(&self, home: &Home) -> bool {
+        home.runtime() == self.id
     }
 
     pub(crate) fn clock(&self) -> &Arc<Clock> {
@@ -295,7 +296,7 @@ impl Scheduler {
     fn finish(&self, handle: &Handle) {
         let _entered = context::enter(handle.clone());
         let deadline = Instant::now().checked_add(self.shutdown_guard().deadline);
-        let cores: Vec<Box<Core>> = self
+        let mut cores: Vec<Box<Core>> = self
             .homes
             .iter()
             .filter_map(|home| home.take_core())
@@ -303,7 +304,7 @@ impl Scheduler {
         for core in &cores {
             core.table().drop_wakers();
         }
-        self.owned.close_and_shutdown_all();
+        self.drop_tasks(&mut cores);
         while let Some(task) = self.from_injector(&Worker::new_fifo()) {
             drop(task);
         }
@@ -312,6 +313,20 @@ impl Scheduler {
                 drop(task);
             }
             finish_core(core, deadline);
+        }
+    }
+
+    /// Drops every task. With a single core it is in context meanwhile, so that what the tasks
+    /// own is given up at its home.
+    fn drop_tasks(&self, cores: &mut Vec<Box<Core>>) {
+        let outside = context::take_core();
+        if cores.len() == 1 {
+            context::put_core(cores.remove(0));
+        }
+        self.owned.close_and_shutdown_all();
+        cores.extend(context::take_core());
+        if let Some(outside) = outside {
+            context::put_core(outside);
         }
     }
 
