@@ -227,16 +227,15 @@ impl Loop<'_> {
         }
     }
 
-    /// Runs tasks until there are none, or until the ring wants to be looked at.
+    /// Runs tasks until there are none, or until the ring wants to be looked at. At least one runs
+    /// first: TASKRUN may stay set for work that only another thread can do.
     fn run_tasks(&mut self) -> Ran {
-        for _ in 0..POLLS_PER_TURN {
+        for polls in 0..POLLS_PER_TURN {
             self.polls = self.polls.wrapping_add(1);
-            let injector_first = self.polls % POLLS_PER_INJECTOR == 0;
+            let injector_first = self.polls.is_multiple_of(POLLS_PER_INJECTOR);
             let next = context::with_core(|core| {
-                if core.wants_turn() {
-                    return None;
-                }
-                Some(self.scheduler.next_task(core, injector_first))
+                let wants_turn = polls > 0 && core.wants_turn();
+                (!wants_turn).then(|| self.scheduler.next_task(core, injector_first))
             });
             match next {
                 None => return Ran::LostCore,
