@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,15 +20,15 @@ const NESTED: &str = "Cannot start a runtime from within a runtime. This happens
     function (like `block_on`) attempted to block the current thread while the thread is being \
     used to drive asynchronous tasks.";
 
+// Neither has a destructor, so both can be reached until the thread's very end, also from the
+// destructor of a thread-local that owns a runtime.
 thread_local! {
     static CONTEXT: ThreadContext = const { ThreadContext {
-        handle: RefCell::new(None),
-        core: RefCell::new(None),
+        handle: RefCell::new(ManuallyDrop::new(None)),
+        core: RefCell::new(ManuallyDrop::new(None)),
         blocking: Cell::new(Blocking::Allowed),
     } };
 
-    /// Apart, because it has no destructor: it can be reached until the thread's very end, also
-    /// from destructors of other thread-locals.
     static TASK: TaskContext = const { TaskContext {
         budget: Cell::new(None),
         task_id: Cell::new(None),
@@ -35,13 +36,16 @@ thread_local! {
     } };
 }
 
+/// Guards take out what they put in, so nothing is left when the thread ends.
 struct ThreadContext {
     /// The runtime that `spawn`, `sleep` and sockets made here belong to.
-    handle: RefCell<Option<Handle>>,
+    handle: RefCell<ManuallyDrop<Option<Handle>>>,
     /// The core that this thread drives.
-    core: RefCell<Option<Box<Core>>>,
+    core: RefCell<ManuallyDrop<Option<Box<Core>>>>,
     blocking: Cell<Blocking>,
 }
+
+const _: () = assert!(!std::mem::needs_drop::<ThreadContext>());
 
 struct TaskContext {
     /// What is left of the polled task's cooperative budget; `None` is without limit.
@@ -79,7 +83,7 @@ pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
 /// Makes this thread the one that drives the core.
 pub(crate) fn put_core(core: Box<Core>) {
     CONTEXT.with(|context| {
-        let before = context.core.replace(Some(core));
+        let before = context.core.borrow_mut().replace(core);
         debug_assert!(before.is_none(), "a thread drives one core");
     });
 }
@@ -141,7 +145,7 @@ pub(crate) fn may_block() -> bool {
 /// Puts a runtime into context until the guard goes.
 pub(crate) fn enter(handle: Handle) -> Entered {
     Entered {
-        before: CONTEXT.with(|context| context.handle.replace(Some(handle))),
+        before: CONTEXT.with(|context| context.handle.borrow_mut().replace(handle)),
         not_send: PhantomData,
     }
 }
@@ -154,8 +158,10 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // A thread that is ending has no context left to restore.
-        let ended = CONTEXT.try_with(|context| context.handle.replace(self.before.take()));
+        let before = ManuallyDrop::new(self.before.take());
+        let ended = CONTEXT.try_with(|context| context.handle.replace(before));
+        // Outside of the borrow: the last handle ends a scheduler.
+        let ended = ended.map(ManuallyDrop::into_inner);
         drop(ended);
     }
 }
@@ -265,5 +271,28 @@ impl Drop for TaskGuard {
 pub(crate) fn defer(waker: &Waker) {
     if with_core(|core| core.defer(waker.clone())).is_none() {
         waker.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use crate::runtime::{Builder, Runtime};
+
+    #[test]
+    fn a_runtime_in_a_thread_local_ends_with_its_thread() {
+        thread_local! {
+            static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
+        }
+        let ended = thread::spawn(|| {
+            RUNTIME.with(|runtime| {
+                let task = runtime.spawn(std::future::pending::<()>());
+                runtime.block_on(crate::task::yield_now());
+                task
+            })
+        });
+        let task = ended.join().unwrap();
+        assert!(task.is_finished());
     }
 }

@@ -314,6 +314,7 @@ impl Loop<'_> {
 }
 
 /// Runs a closure that blocks on a thread that polls tasks: its core goes to another thread.
+#[track_caller]
 pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     if context::may_block() {
         return f();
