@@ -140,12 +140,9 @@ unsafe impl GlobalAlloc for Quarantine {
             // SAFETY: a header in the queue is alive.
             freed.changed += usize::from(unsafe { is_changed(leaving) });
             // SAFETY: as above; it is read before the memory goes.
-            let Header {
-                next,
-                size_bytes,
-                align,
-            } = unsafe { leaving.read() };
-            freed.oldest = next;
+            let header = unsafe { leaving.read() };
+            let (size_bytes, align) = (header.size_bytes, header.align);
+            freed.oldest = header.next;
             freed.blocks -= 1;
             freed.bytes -= size_bytes;
             // The block stands HEADER_BYTES behind its header and `align` behind its base.

@@ -1,6 +1,7 @@
 //! P1: dropping an accept at any await point loses no connection, neither under tokio's API nor
 //! for `Incoming`.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream};
 use annulus::time::timeout;
 use annulus::uring::Incoming;
-use annulus_tests::{Moment, Outcome, Random, drop_at, for_each_runtime, stress};
+use annulus_tests::{Moment, Outcome, Random, drop_at, for_each_runtime, stress, turns};
 use futures::StreamExt;
 
 /// Clients of the full run, over all runtimes, and of the run against `Incoming`.
@@ -250,5 +251,50 @@ fn an_accept_dropped_after_its_connection_arrived_leaves_it_to_the_next() {
 fn an_incoming_dropped_after_its_connection_arrived_leaves_it_to_the_next() {
     late_drops(LATE_DROPS / 4, |listener| {
         Source::Incoming(Incoming::new(listener, 8))
+    });
+}
+
+#[test]
+fn what_an_incoming_has_not_handed_out_is_pending_or_still_in_the_backlog() {
+    const CLIENTS: usize = 24;
+    const AHEAD: usize = 4;
+    for_each_runtime(|name, runtime| {
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0")
+                .await
+                .expect("loopback binds");
+            let address = listener.local_addr().expect("it is bound");
+            // 1. More clients than the queue has room for; one of them is taken.
+            let connect = |_| std::net::TcpStream::connect(address).expect("it listens");
+            let clients: Vec<_> = (0..CLIENTS).map(connect).collect();
+            let mut incoming = Incoming::new(listener, AHEAD);
+            let mut streams = vec![
+                incoming
+                    .next()
+                    .await
+                    .expect("clients wait")
+                    .expect("accepts"),
+            ];
+            turns().await;
+            // 2. The rest was accepted ahead, or stands in the listener's backlog.
+            let (listener, pending) = incoming.into_pending().await;
+            let ahead = pending.len();
+            streams.extend(pending);
+            while streams.len() < CLIENTS {
+                let accepted = timeout(Duration::from_secs(20), listener.accept()).await;
+                streams.push(accepted.expect("a connection was lost").expect("accepts").0);
+            }
+            // 3. Each client has its stream, once.
+            let peers: BTreeSet<_> = streams
+                .iter()
+                .map(|stream| stream.peer_addr().expect("connected"))
+                .collect();
+            let locals: BTreeSet<_> = clients
+                .iter()
+                .map(|client| client.local_addr().expect("connected"))
+                .collect();
+            assert_eq!(peers, locals);
+            println!("{name}: {ahead} of {CLIENTS} were accepted ahead");
+        });
     });
 }

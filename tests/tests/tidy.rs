@@ -51,6 +51,8 @@ fn sources() -> Vec<Source> {
                 if !hidden_folder && !name.starts_with("target") {
                     folders.push(path);
                 }
+            } else if name == ".git" {
+                // A worktree's pointer to its repository.
             } else if let Ok(text) = fs::read_to_string(&path) {
                 let path = path.strip_prefix(&top).expect("it lies under the top");
                 let path = path.to_str().expect("our names are UTF-8").to_owned();
