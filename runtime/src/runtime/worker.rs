@@ -261,7 +261,7 @@ impl Loop<'_> {
             task.run();
             return;
         }
-        if scheduler.clock().may_auto_advance() {
+        if scheduler.clock().is_paused() {
             self.auto_advance(&has_work);
             return;
         }
@@ -276,12 +276,14 @@ impl Loop<'_> {
     /// A clock that stands moves to the next timer when there is nothing else to do.
     fn auto_advance(&self, has_work: &impl Fn() -> bool) {
         context::with_core(|core| {
+            // Before the last look for work: a closure that ends meanwhile has woken its task.
+            let busy = self.scheduler.blocking.busy() > 0;
             core.turn();
             let has_work = || has_work() || !core.queue().is_empty();
             if has_work() || core.has_deferred() {
                 return;
             }
-            let still = core.table().works_on_files() || self.scheduler.blocking.busy() > 0;
+            let still = busy || core.table().works_on_files();
             let next = core.table().next_timer().filter(|_| !still);
             if next.is_some_and(|tick| self.scheduler.clock().auto_advance_to(tick)) {
                 core.turn();

@@ -16,30 +16,29 @@
 //!
 //! # What a run loop does
 //!
-//! A paused clock moves by itself when its runtime has nothing else to do. That
-//! takes two questions, in this order, so that a blocking closure that ends
-//! between them is seen by its wake:
+//! A paused clock moves by itself when its runtime has nothing else to do:
 //!
 //! ```text
-//! nothing is runnable, and the wheel's next expiration is `tick`:
-//!     if clock.may_auto_advance():
-//!         enter without waiting, reap, take the inbox
-//!         if nothing is runnable now and nobody woke the loop:
-//!             if clock.auto_advance_to(tick): wheel.advance(clock.tick_now())
-//!         continue
-//!     enter, waiting for clock.time_until(tick)      // None: until something wakes it
-//!     wheel.advance(clock.tick_now())
+//! nothing is runnable, the clock is paused:
+//!     busy = a blocking closure is queued or runs
+//!     submit and reap without waiting, take the inbox
+//!     if nothing is runnable now, not busy, and the wheel's next expiration is `tick`:
+//!         clock.auto_advance_to(tick)
+//!     else: wait for clock.time_until(tick)      // None: until something wakes the loop
+//! wheel.advance(clock.tick_now())
 //! ```
 //!
+//! `busy` is asked first: a closure that ends meanwhile has woken its task
+//! before it stops being busy, and the loop sees the wake.
+//!
 //! `time::advance` moves the clock and gives way once: a loop advances its wheel
-//! before it polls a task that gave way. Whoever drops an [`AutoAdvanceHold`],
-//! or moves or resumes the clock from a thread that does not drive the loop,
-//! wakes the loop.
+//! before it polls a task that gave way. Whoever ends the last closure, or moves
+//! or resumes the clock from a thread that does not drive the loop, wakes it.
 #![forbid(unsafe_code)]
 
 use super::Instant;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The tick of a deadline that the clock cannot reach: more than 584 million
@@ -68,8 +67,6 @@ pub(crate) struct Clock {
     pausable: bool,
     /// Was paused at some time: `state` tells the time.
     was_paused: AtomicBool,
-    /// Blocking closures under way.
-    holds: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -82,13 +79,6 @@ struct State {
     running_since: Option<std::time::Instant>,
 }
 
-/// Keeps a paused clock from moving by itself; see [`Clock::hold_auto_advance`].
-#[derive(Debug)]
-#[must_use = "the hold ends when it is dropped"]
-pub(crate) struct AutoAdvanceHold {
-    clock: Arc<Clock>,
-}
-
 impl Clock {
     /// A running clock at tick 0, which may be paused if `pausable`.
     pub(crate) fn new(pausable: bool) -> Self {
@@ -97,7 +87,6 @@ impl Clock {
             start,
             pausable,
             was_paused: AtomicBool::new(false),
-            holds: AtomicUsize::new(0),
             state: Mutex::new(State {
                 at: start,
                 running_since: Some(start),
@@ -167,46 +156,22 @@ impl Clock {
         self.was_paused.load(Ordering::Relaxed) && self.state().running_since.is_none()
     }
 
-    /// Whether the clock stands and would move for a runtime without work: the
-    /// first question of a run loop, before it looks for work a last time.
-    #[inline]
-    pub(crate) fn may_auto_advance(&self) -> bool {
-        // Acquire pairs with the drop of a hold: the wake that came before it
-        // is in the loop's inbox by now.
-        self.is_paused() && self.holds.load(Ordering::Acquire) == 0
-    }
-
-    /// Moves a clock that stands to `tick`, by whole ticks, unless a blocking
-    /// closure runs. Answers whether the tick is reached.
+    /// Moves a clock that stands to `tick`, by whole ticks. Answers whether the
+    /// tick is reached.
     ///
-    /// The second question of a run loop; the module says when to ask. A fraction
+    /// For a run loop with nothing else to do; the module says when. A fraction
     /// of a tick that [`Clock::advance`] added stays, as it does in tokio.
     pub(crate) fn auto_advance_to(&self, tick: u64) -> bool {
-        if tick == NEVER || !self.may_auto_advance() {
-            return false;
-        }
         let mut state = self.state();
-        if state.running_since.is_some() {
+        if tick == NEVER || state.running_since.is_some() {
             return false;
         }
         let ahead = Duration::from_millis(tick.saturating_sub(self.tick_at(state.at)));
-        match state.at.checked_add(ahead) {
-            Some(at) => state.at = at,
-            None => return false,
-        }
+        let Some(at) = state.at.checked_add(ahead) else {
+            return false;
+        };
+        state.at = at;
         true
-    }
-
-    /// Keeps a paused clock from moving by itself until the hold is dropped: a
-    /// blocking closure may still wake a task at the time that stands.
-    ///
-    /// The closure's result is handed over before the drop, and the run loop is
-    /// woken after it.
-    pub(crate) fn hold_auto_advance(self: &Arc<Self>) -> AutoAdvanceHold {
-        self.holds.fetch_add(1, Ordering::Relaxed);
-        AutoAdvanceHold {
-            clock: Arc::clone(self),
-        }
     }
 
     /// Stops the clock; the error is the text of a panic.
@@ -282,12 +247,6 @@ impl State {
             Some(since) => self.at + since.elapsed(),
             None => self.at,
         }
-    }
-}
-
-impl Drop for AutoAdvanceHold {
-    fn drop(&mut self) {
-        self.clock.holds.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -369,23 +328,11 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_keeps_the_clock_from_moving_by_itself_only() {
-        let clock = Arc::new(Clock::new_paused());
-        let (first, second) = (clock.hold_auto_advance(), clock.hold_auto_advance());
-        assert!(!clock.may_auto_advance() && !clock.auto_advance_to(5));
-        clock.advance(MS).unwrap();
-        drop(first);
-        assert!(!clock.may_auto_advance());
-        drop(second);
-        assert!(clock.may_auto_advance() && clock.auto_advance_to(5));
-    }
-
-    #[test]
     fn pause_and_resume_refuse_what_is_so_already() {
         let clock = Clock::new(true);
         assert!(clock.resume().is_err());
         assert!(clock.advance(MS).is_err());
-        assert!(!clock.may_auto_advance() && !clock.auto_advance_to(u64::MAX >> 1));
+        assert!(!clock.auto_advance_to(u64::MAX >> 1));
         let before = clock.now();
         clock.pause().unwrap();
         assert!(clock.pause().is_err());

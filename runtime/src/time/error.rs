@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-/// The deadline of a `timeout` has passed.
+/// The deadline of a [`timeout`](super::timeout) has passed.
 ///
 /// Converts into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut).
 #[derive(Debug, PartialEq, Eq)]

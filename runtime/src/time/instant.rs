@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::clock;
+use crate::context;
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
@@ -31,8 +32,10 @@ impl Instant {
     /// paused, else the system's.
     #[inline]
     pub fn now() -> Instant {
-        if clock::any_paused() {
-            return super::context_now();
+        if clock::any_paused()
+            && let Some(now) = context::with_handle(|handle| handle.scheduler().clock().now())
+        {
+            return now;
         }
         Instant::from_std(std::time::Instant::now())
     }
