@@ -51,5 +51,5 @@ pub use probe::Probe;
 pub use ring::Ring;
 pub use ring_ref::RingRef;
 pub use setup::{RingConfig, StepDown};
-pub use sqe::{CURRENT_POSITION, Sqe, SqeFlags};
+pub use sqe::{CURRENT_POSITION, FSYNC_DATASYNC, Sqe, SqeFlags};
 pub use version::Version;

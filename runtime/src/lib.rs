@@ -3,7 +3,9 @@
 // The attributes call the library `annulus`, in its own tests too.
 extern crate self as annulus;
 
+mod buf;
 mod context;
+pub mod fs;
 mod op;
 mod reactor;
 pub mod runtime;

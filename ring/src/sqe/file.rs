@@ -75,7 +75,7 @@ impl Sqe {
         .with_op_flags(flags as u32)
     }
 
-    /// `fsync`(2), or `fdatasync`(2) with `IORING_FSYNC_DATASYNC` in `flags`. The result is 0.
+    /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The result is 0.
     #[inline]
     pub fn prep_fsync(&mut self, fd: i32, flags: u32) -> &mut Sqe {
         self.prep(on_file(Opcode::FSYNC, fd)).with_op_flags(flags)

@@ -34,12 +34,16 @@ pub use flags::SqeFlags;
 
 use core::fmt;
 
+use annulus_syscalls::io_uring::flags::rw::IORING_FSYNC_DATASYNC;
 use annulus_syscalls::io_uring::io_uring_sqe;
 
 use crate::opcode::Opcode;
 
 /// The current position of a file, as an offset of reads and writes.
 pub const CURRENT_POSITION: u64 = u64::MAX;
+
+/// The flag that makes [`prep_fsync`](Sqe::prep_fsync) `fdatasync`(2).
+pub const FSYNC_DATASYNC: u32 = IORING_FSYNC_DATASYNC;
 
 /// A submission queue entry.
 ///

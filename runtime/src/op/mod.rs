@@ -24,6 +24,17 @@ pub(crate) mod table;
 pub(crate) mod timer;
 mod wake;
 
+pub(crate) mod fsync;
+pub(crate) mod link_at;
+pub(crate) mod mkdir_at;
+pub(crate) mod open_at;
+pub(crate) mod read;
+pub(crate) mod rename_at;
+pub(crate) mod symlink_at;
+pub(crate) mod unlink_at;
+pub(crate) mod write;
+pub(crate) mod write_all;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,73 @@
+//! Files and directories, with tokio's API.
+//!
+//! Opening, reading, writing, syncing, renaming, linking and removing are operations on the ring.
+//! What the ring has no operation for (listing a directory, resolving a path, copying, changing
+//! permissions, times and lengths) runs on the blocking pool.
+//!
+//! # Paths
+//!
+//! Relative paths start at the process's working directory when the operation runs. A path with a
+//! NUL byte in it is an error of kind InvalidInput.
+//!
+//! # Cancel safety
+//!
+//! A dropped operation on a name (rename, remove, make) may or may not have happened, and is not
+//! taken back. Descriptors that arrive late are closed. See [`File`] for reads and writes.
+
+#![forbid(unsafe_code)]
+
+mod contents;
+mod cursor;
+mod dir_builder;
+mod dirs;
+mod file;
+mod file_times;
+mod metadata;
+mod names;
+mod open_options;
+mod read_dir;
+
+pub use self::contents::{read, read_to_string, write};
+pub use self::dir_builder::DirBuilder;
+pub use self::dirs::{create_dir, create_dir_all, remove_dir, remove_dir_all};
+pub use self::file::File;
+pub use self::file_times::FileTimes;
+pub use self::metadata::{metadata, set_permissions, symlink_metadata, try_exists};
+pub use self::names::{canonicalize, copy, hard_link, read_link, remove_file, rename, symlink};
+pub use self::open_options::OpenOptions;
+pub use self::read_dir::{DirEntry, ReadDir, read_dir};
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::op::{Op, Submit};
+use crate::reactor::Home;
+use crate::task::spawn_blocking;
+
+/// Runs an operation on the core at hand.
+async fn on_ring<T: Op>(op: T) -> T::Output {
+    Submit::new(&Home::current(), op).await
+}
+
+/// Runs on the blocking pool what the ring cannot do.
+async fn blocking<T, F>(work: F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+{
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(io::Error::other("background task failed")),
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "file name contained an unexpected NUL byte",
+        )
+    })
+}

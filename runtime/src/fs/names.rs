@@ -1,0 +1,116 @@
+//! What is done with names: renaming, linking, removing, resolving; and copying.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{blocking, c_path, on_ring};
+use crate::op::link_at::LinkAt;
+use crate::op::rename_at::RenameAt;
+use crate::op::symlink_at::SymlinkAt;
+use crate::op::unlink_at::UnlinkAt;
+
+/// Gives a file or directory another name on the same file system, in place of what had it.
+///
+/// # Errors
+///
+/// As rename(2): NotFound, CrossesDevices, `ENOTEMPTY`.
+///
+/// # Cancel safety
+///
+/// Dropped, it may or may not happen.
+pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    on_ring(RenameAt::new(c_path(from.as_ref())?, c_path(to.as_ref())?)).await
+}
+
+/// Removes a file's name; the file goes with its last name and last descriptor.
+///
+/// # Errors
+///
+/// As unlink(2): NotFound, IsADirectory, PermissionDenied.
+///
+/// # Cancel safety
+///
+/// Dropped, it may or may not happen.
+pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
+    on_ring(UnlinkAt::file(c_path(path.as_ref())?)).await
+}
+
+/// Gives a file a second name, `link`, on the same file system.
+///
+/// # Errors
+///
+/// As link(2): AlreadyExists, CrossesDevices.
+///
+/// # Cancel safety
+///
+/// Dropped, it may or may not happen.
+pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+    on_ring(LinkAt::new(
+        c_path(original.as_ref())?,
+        c_path(link.as_ref())?,
+    ))
+    .await
+}
+
+/// Makes `link` a symbolic link to `original`, which need not be there.
+///
+/// # Errors
+///
+/// As symlink(2): AlreadyExists.
+///
+/// # Cancel safety
+///
+/// Dropped, it may or may not happen.
+pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+    on_ring(SymlinkAt::new(
+        c_path(original.as_ref())?,
+        c_path(link.as_ref())?,
+    ))
+    .await
+}
+
+/// The path that a symbolic link stands for. Runs on the blocking pool.
+///
+/// # Errors
+///
+/// As readlink(2): InvalidInput for what is no link.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
+pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+    let path = path.as_ref().to_owned();
+    blocking(move || std::fs::read_link(path)).await
+}
+
+/// The absolute path without symbolic links, `.` and `..`. Runs on the blocking pool.
+///
+/// # Errors
+///
+/// As realpath(3): NotFound, NotADirectory.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
+pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+    let path = path.as_ref().to_owned();
+    blocking(move || std::fs::canonicalize(path)).await
+}
+
+/// Copies a file's contents and permissions, and gives the number of bytes; `to` is overwritten.
+///
+/// Runs on the blocking pool, where the file system may copy without reading.
+///
+/// # Errors
+///
+/// As openat(2) and copy_file_range(2); `to` may then hold a part.
+///
+/// # Cancel safety
+///
+/// Dropped, a copy that has begun goes on to its end.
+pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
+    let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
+    blocking(move || std::fs::copy(from, to)).await
+}

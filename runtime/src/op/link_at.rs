@@ -1,0 +1,35 @@
+//! LINKAT: a second name for a file.
+
+use std::ffi::CString;
+use std::io;
+
+use annulus_ring::{Cqe, Opcode, Sqe};
+
+use super::Op;
+
+pub(crate) struct LinkAt {
+    from: CString,
+    to: CString,
+}
+
+impl LinkAt {
+    pub(crate) fn new(from: CString, to: CString) -> LinkAt {
+        LinkAt { from, to }
+    }
+}
+
+// SAFETY: the kernel reads both paths, whose heap blocks this op owns until the terminal CQE.
+unsafe impl Op for LinkAt {
+    type Output = io::Result<()>;
+    const CODE: Opcode = Opcode::LINKAT;
+
+    fn fill(&mut self, sqe: &mut Sqe) {
+        let (from, to) = (self.from.as_ptr(), self.to.as_ptr());
+        // SAFETY: both are C strings that live until the terminal CQE.
+        unsafe { sqe.prep_linkat(os::AT_FDCWD, from, os::AT_FDCWD, to, 0) };
+    }
+
+    fn finish(self, cqe: Cqe) -> io::Result<()> {
+        cqe.result().map(drop).map_err(io::Error::from)
+    }
+}
