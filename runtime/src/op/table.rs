@@ -31,8 +31,8 @@ pub(crate) struct Table {
     ring: RefCell<Ring>,
     cells: RefCell<Cells>,
     pub(super) timers: RefCell<Wheel<HeaderRef>>,
-    /// Timers that have fired and whose wakers are still to be called; kept for its memory.
-    pub(super) fired: RefCell<Vec<HeaderRef>>,
+    /// The wakers of timers that have fired; kept for its memory.
+    pub(super) fired: RefCell<Vec<Waker>>,
     /// The poll of the eventfd has ended, or was never begun.
     wake_disarmed: Cell<bool>,
     /// Operations in the kernel's hands that end by themselves, soon.

@@ -86,10 +86,14 @@ impl Timer {
         if let Stage::Running(cell) = std::mem::replace(&mut self.stage, Stage::Idle) {
             let waker = cell.waker.take();
             abandon(&self.home, cell);
-            if let Some(waker) = waker
-                && self.home.refusal().is_none()
-            {
-                self.start(Some(&waker));
+            let waker = waker.filter(|_| self.home.refusal().is_none());
+            match waker {
+                Some(waker) if deadline <= self.home.clock().tick_now() => {
+                    self.stage = Stage::Elapsed;
+                    waker.wake();
+                }
+                Some(waker) => self.start(Some(&waker)),
+                None => {}
             }
         }
     }
@@ -182,26 +186,24 @@ impl Table {
         self.empty(home, cell);
     }
 
-    /// Fires every timer that is due at `tick`. Returns how many.
-    pub(crate) fn fire_timers(&self, tick: u64) -> usize {
-        let mut fired = self.fired.take();
-        self.timers
-            .borrow_mut()
-            .advance(tick, &mut |cell| fired.push(cell));
-        for cell in &fired {
-            let timer = TimerBody {
+    /// Fires every timer that is due at `tick`.
+    ///
+    /// Wakers run when all of them have left the wheel: one may drop, or reset, any of the others.
+    pub(crate) fn fire_timers(&self, tick: u64) {
+        let mut wakers = self.fired.take();
+        self.timers.borrow_mut().advance(tick, &mut |cell| {
+            cell.set_timer(TimerBody {
                 key: None,
                 ..cell.timer()
-            };
-            cell.set_timer(timer);
+            });
             // Dropped meanwhile: the cell comes by the inbox.
             if cell.change(Phase::Lent, Phase::Back).is_ok() {
-                isolated("a waker", || cell.waker.wake());
+                wakers.extend(cell.waker.take());
             }
+        });
+        for waker in wakers.drain(..) {
+            isolated("a waker", || waker.wake());
         }
-        let count = fired.len();
-        fired.clear();
-        *self.fired.borrow_mut() = fired;
-        count
+        self.fired.replace(wakers);
     }
 }
