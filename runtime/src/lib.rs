@@ -4,6 +4,9 @@
 extern crate self as annulus;
 
 mod context;
+mod from_raw;
+pub mod io;
+pub mod net;
 mod op;
 mod reactor;
 pub mod runtime;
