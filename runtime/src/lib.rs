@@ -6,9 +6,13 @@ extern crate self as annulus;
 mod buf;
 mod context;
 pub mod fs;
+mod from_raw;
+pub mod io;
+pub mod net;
 mod op;
 mod reactor;
 pub mod runtime;
+pub mod signal;
 pub mod task;
 pub mod time;
 mod twice;
@@ -18,7 +22,7 @@ pub use annulus_macros::{main, test};
 pub use reactor::{Leak, Stats, stats};
 #[cfg(feature = "macros")]
 pub use real::{join, select, try_join};
-pub use real::{pin, task_local};
+pub use real::{pin, sync, task_local};
 pub use task::spawn;
 #[doc(hidden)]
 pub use twice::MARK as REAL_IS_ANNULUS;

@@ -17,9 +17,15 @@ use crate::reactor::Home;
 use header::{HeaderRef, Phase};
 
 mod cell;
+pub(crate) mod connect;
 pub(crate) mod header;
 pub(crate) mod inbox;
+pub(crate) mod inline;
+pub(crate) mod landing;
 mod page;
+pub(crate) mod poll_add;
+pub(crate) mod pool;
+pub(crate) mod recv_select;
 pub(crate) mod table;
 pub(crate) mod timer;
 mod wake;

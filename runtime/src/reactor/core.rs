@@ -11,6 +11,7 @@ use annulus_ring::{Errno, Ring};
 use crossbeam_deque::Worker;
 
 use super::Home;
+use crate::op::pool::PoolRing;
 use crate::op::table::Table;
 use crate::task::Task;
 
@@ -24,6 +25,8 @@ const TRANSIENT_ERRORS_BUSY: u32 = 16;
 /// Ring, operations, timers and run queue.
 pub(crate) struct Core {
     home: Arc<Home>,
+    /// Before the table, whose ring it is registered with.
+    buffers: RefCell<PoolRing>,
     table: Table,
     queue: Worker<Task>,
     /// Bytes moved by inline calls since the last enter.
@@ -37,6 +40,7 @@ impl Core {
     pub(crate) fn new(home: Arc<Home>, ring: Ring, queue: Worker<Task>) -> Core {
         Core {
             home,
+            buffers: RefCell::default(),
             table: Table::new(ring),
             queue,
             inline_bytes: Cell::new(0),
@@ -151,6 +155,9 @@ impl Core {
     /// Takes in what others want and moves everything queued into the SQ, entering as often as it
     /// takes where the SQ is too small.
     fn prepare(&self) {
+        self.buffers
+            .borrow_mut()
+            .turn(self.home.pool(), &self.table.ring().borrow());
         self.table.drain_inbox(&self.home);
         for fd in self.home.take_closes() {
             self.table.close_behind(fd);

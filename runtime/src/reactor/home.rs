@@ -16,6 +16,7 @@ use crate::context;
 use crate::op::Pages;
 use crate::op::header::Tag;
 use crate::op::inbox::Inbox;
+use crate::op::pool::Pool;
 use crate::time::clock::Clock;
 
 /// What an operation yields when its runtime is gone; tokio's words, which programs match on.
@@ -59,6 +60,7 @@ pub(crate) struct Home {
     park: AtomicU8,
     inbox: Inbox,
     pages: Pages,
+    pool: Pool,
     /// Wakes the ring where messages between rings do not exist.
     event: Option<OwnedFd>,
     /// Descriptors that other threads gave up, each a placeholder by now.
@@ -113,6 +115,7 @@ impl Home {
             park: AtomicU8::new(park::RUNNING),
             inbox: Inbox::new(),
             pages: Pages::new(),
+            pool: Pool::new(),
             event: config.event,
             closes: Mutex::new(Vec::new()),
             has_closes: AtomicBool::new(false),
@@ -158,6 +161,11 @@ impl Home {
 
     pub(crate) fn stats(&self) -> &HomeStats {
         &self.stats
+    }
+
+    /// The buffers that streams receive into by themselves.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(crate) fn inbox(&self) -> &Inbox {

@@ -1,0 +1,23 @@
+//! Traits, helpers and types of asynchronous input and output.
+//!
+//! The traits, and everything that is built on them alone, are tokio's own types: what is
+//! written against `tokio::io` fits without an adapter.
+#![forbid(unsafe_code)]
+
+mod interest;
+pub(crate) mod readiness;
+mod ready;
+pub(crate) mod registration;
+pub(crate) mod waiters;
+
+pub use self::interest::Interest;
+pub use self::ready::Ready;
+
+pub use real::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWrite,
+    AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty, Join, Lines,
+    ReadBuf, ReadHalf, Repeat, SimplexStream, Sink, Split, Take, WriteHalf, copy,
+    copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat,
+    simplex, sink, split,
+};
+pub use std::io::{Error, ErrorKind, Result, SeekFrom};

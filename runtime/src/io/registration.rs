@@ -1,0 +1,257 @@
+//! A descriptor's tie to its home: waits for readiness, and the polls that stand for them.
+//!
+//! ```text
+//!   poll_read ──► Registration ──► Readiness ◄── PollAdd (at the home) ◄── CQE
+//!                     └─ submits PollAdd when somebody waits and none stands
+//! ```
+#![forbid(unsafe_code)]
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::RawFd;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use super::readiness::{Event, Readiness, Side};
+use super::waiters::Place;
+use super::{Interest, Ready};
+use crate::op::poll_add::PollAdd;
+use crate::op::{Op, Submit};
+use crate::reactor::Home;
+use crate::task::coop;
+
+/// The polls in flight for a descriptor, by [`Side`].
+pub(crate) type Polls = [Option<Submit<PollAdd>>; 3];
+
+pub(crate) struct Registration {
+    fd: RawFd,
+    home: Arc<Home>,
+    readiness: Arc<Readiness>,
+    /// Taken when a poll is submitted, never by a call that finds one standing.
+    polls: Mutex<Polls>,
+}
+
+impl Registration {
+    /// Registers `fd` with the current home; nothing is submitted before somebody waits. The
+    /// owner of `fd` keeps it open until it has taken the polls back.
+    #[track_caller]
+    pub(crate) fn new(fd: RawFd, known: Ready) -> Registration {
+        Registration {
+            fd,
+            home: Home::current(),
+            readiness: Arc::new(Readiness::new(known)),
+            polls: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
+    pub(crate) fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
+    }
+
+    /// Waits until `side` is known to be ready.
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>, side: Side) -> Poll<io::Result<Event>> {
+        self.alive()?;
+        match self.readiness.poll_known(cx, side) {
+            Poll::Ready(event) => Poll::Ready(Ok(event)),
+            Poll::Pending => {
+                self.watch(side)?;
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits until a call of `side` is worth making.
+    pub(crate) fn poll_worth_trying(
+        &self,
+        cx: &Context<'_>,
+        side: Side,
+    ) -> Poll<io::Result<Event>> {
+        match self.readiness.worth_trying(side.interest()) {
+            Some(event) => {
+                self.alive()?;
+                Poll::Ready(Ok(event))
+            }
+            None => self.poll_ready(cx, side),
+        }
+    }
+
+    /// Calls `call` whenever `side` may be ready, until it answers anything but `WouldBlock`.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        side: Side,
+        mut call: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let budget = ready!(coop::poll_proceed(cx));
+        loop {
+            let event = ready!(self.poll_worth_trying(cx, side))?;
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readiness.clear(event, side.interest());
+                }
+                result => {
+                    budget.made_progress();
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+
+    /// As [`poll_io`](Registration::poll_io), for any number of tasks at a time.
+    pub(crate) async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut call: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let event = match self.readiness.worth_trying(interest) {
+                Some(event) => {
+                    self.alive()?;
+                    event
+                }
+                None => self.ready(interest).await?,
+            };
+            let budget = poll_fn(coop::poll_proceed).await;
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readiness.clear(event, interest);
+                }
+                result => {
+                    budget.made_progress();
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Calls `call` once, unless it is known that it would block.
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        call: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let Some(event) = self.readiness.worth_trying_now(interest) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let result = call();
+        if let Err(error) = &result
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.readiness.clear(event, interest);
+        }
+        result
+    }
+
+    /// Waits, beside any number of others, until something of `interest` is known to be ready.
+    pub(crate) fn ready(&self, interest: Interest) -> ReadyFuture<'_> {
+        ReadyFuture {
+            registration: self,
+            interest,
+            place: None,
+        }
+    }
+
+    /// Drops the poll that stands for `side`, so that it reports no more.
+    pub(crate) fn unwatch(&self, side: Side) {
+        if self.readiness.is_armed(side) {
+            drop(self.lock_polls()[side as usize].take());
+        }
+    }
+
+    /// Takes the polls back, before the descriptor leaves.
+    pub(crate) fn take_polls(&mut self) -> Polls {
+        self.readiness.forget_wakers();
+        std::mem::take(self.polls.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the home still serves anybody.
+    pub(crate) fn alive(&self) -> io::Result<()> {
+        match self.home.refusal() {
+            None => Ok(()),
+            Some(errno) => Err(self.home.error(errno)),
+        }
+    }
+
+    /// Submits an operation that reports by itself, to the readiness. `None` if the home took
+    /// it no more: it has ended then, and reported so.
+    pub(crate) fn start<T: Op<Output = ()>>(&self, op: T) -> Option<Submit<T>> {
+        let mut submit = Submit::start(&self.home, op);
+        let refused = submit.is_finished()
+            && Pin::new(&mut submit)
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready();
+        (!refused).then_some(submit)
+    }
+
+    /// Sees to it that a poll stands for `side`. For whoever has registered a waker and found
+    /// nothing ready.
+    pub(crate) fn watch(&self, side: Side) -> io::Result<()> {
+        self.readiness.take_error()?;
+        if self.readiness.arm(side) {
+            let op = PollAdd::new(self.fd, side, Arc::clone(&self.readiness));
+            let poll = self.start(op);
+            let finished = std::mem::replace(&mut self.lock_polls()[side as usize], poll);
+            drop(finished);
+        }
+        Ok(())
+    }
+
+    fn lock_polls(&self) -> MutexGuard<'_, Polls> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registration")
+            .field("fd", &self.fd)
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A wait in an `async fn`; see [`Registration::ready`].
+#[derive(Debug)]
+pub(crate) struct ReadyFuture<'a> {
+    registration: &'a Registration,
+    interest: Interest,
+    place: Option<Place>,
+}
+
+impl Future for ReadyFuture<'_> {
+    type Output = io::Result<Event>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        let this = &mut *self;
+        let (registration, readiness) = (this.registration, &this.registration.readiness);
+        registration.alive()?;
+        let event = readiness.known(this.interest);
+        if !event.ready.is_empty() {
+            return Poll::Ready(Ok(event));
+        }
+        match &this.place {
+            Some(place) => readiness.waiters.update(place, cx.waker()),
+            None => this.place = Some(readiness.waiters.enter(this.interest, cx.waker())),
+        }
+        // Registered: what arrives from here on wakes this task, what arrived before is seen.
+        let event = readiness.known(this.interest);
+        if !event.ready.is_empty() {
+            return Poll::Ready(Ok(event));
+        }
+        Side::of(this.interest).try_for_each(|side| registration.watch(side))?;
+        Poll::Pending
+    }
+}
+
+impl Drop for ReadyFuture<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.registration.readiness.waiters.leave(place);
+        }
+    }
+}

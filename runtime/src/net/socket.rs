@@ -1,0 +1,232 @@
+//! A descriptor of ours with its home: what every kind of socket is made of.
+//!
+//! Data moves by inline non-blocking calls, each held against the [`Registration`]'s knowledge
+//! of readiness. Dropping the socket closes it now, together with the polls that stand for it.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use annulus_ring::{Kernel, SockAddr};
+use socket_address::{Domain, Type};
+
+use super::hot::Hot;
+use super::options::Options;
+use super::shortage;
+use crate::context;
+use crate::io::readiness::Side;
+use crate::io::registration::Registration;
+use crate::io::{Interest, ReadBuf, Ready};
+use crate::op::Submit;
+use crate::op::connect::Connect;
+use crate::op::inline;
+use crate::reactor::Home;
+
+pub(crate) struct Socket {
+    /// Present until the socket is taken apart.
+    fd: Option<OwnedFd>,
+    pub(super) io: Registration,
+    /// How a stream receives while it waits; idle in every other kind of socket.
+    pub(super) hot: Hot,
+}
+
+/// A new descriptor of the current runtime's kernel, non-blocking and closed on exec.
+#[track_caller]
+pub(super) fn open(domain: Domain, kind: Type) -> io::Result<OwnedFd> {
+    let home = Home::current();
+    let flags = os::SOCK_NONBLOCK | os::SOCK_CLOEXEC;
+    Ok(home
+        .kernel()
+        .socket(domain.into(), i32::from(kind) | flags, 0)?)
+}
+
+/// Two Unix sockets that are connected with each other.
+#[track_caller]
+pub(super) fn pair(kind: Type) -> io::Result<(OwnedFd, OwnedFd)> {
+    let home = Home::current();
+    let flags = os::SOCK_NONBLOCK | os::SOCK_CLOEXEC;
+    Ok(home
+        .kernel()
+        .socketpair(os::AF_UNIX, i32::from(kind) | flags, 0)?)
+}
+
+/// Connects `fd` by a CONNECT operation of the current home.
+pub(super) async fn connect(fd: OwnedFd, peer: SockAddr) -> io::Result<Socket> {
+    let home = Home::current();
+    let connected = Submit::new(&home, Connect::new(fd, peer)).await;
+    let fd = connected.map_err(|errno| home.error(errno))?;
+    Ok(Socket::new(fd, Ready::WRITABLE))
+}
+
+/// What a socket's address is under std's type.
+///
+/// # Errors
+///
+/// `InvalidInput` if it is not an internet address.
+pub(super) fn internet(addr: SockAddr) -> io::Result<SocketAddr> {
+    addr.as_socket().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the address is neither of IPv4 nor of IPv6",
+        )
+    })
+}
+
+/// Checks that a descriptor from outside does not block.
+///
+/// # Panics
+///
+/// With debug assertions, if it does: it would block the worker.
+#[track_caller]
+pub(super) fn expect_nonblocking(fd: &impl AsFd) -> io::Result<()> {
+    if cfg!(debug_assertions) {
+        let nonblocking = socket_address::SockRef::from(fd).nonblocking()?;
+        assert!(
+            nonblocking,
+            "a blocking socket was given to the runtime: call set_nonblocking(true) on it first"
+        );
+    }
+    Ok(())
+}
+
+impl Socket {
+    /// Gives `fd` a home: the current one. Of sides outside `known` nothing is known.
+    #[track_caller]
+    pub(super) fn new(fd: OwnedFd, known: Ready) -> Socket {
+        Socket {
+            io: Registration::new(fd.as_raw_fd(), known),
+            fd: Some(fd),
+            hot: Hot::default(),
+        }
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_ref().expect("present until taken apart").as_fd()
+    }
+
+    pub(super) fn home(&self) -> &Arc<Home> {
+        self.io.home()
+    }
+
+    pub(super) fn kernel(&self) -> &Kernel {
+        self.io.home().kernel()
+    }
+
+    pub(super) fn options(&self) -> Options<'_> {
+        Options {
+            kernel: self.kernel(),
+            fd: self.fd(),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SockAddr> {
+        Ok(self.kernel().getsockname(self.fd())?)
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<SockAddr> {
+        Ok(self.kernel().getpeername(self.fd())?)
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let how = match how {
+            Shutdown::Read => os::SHUT_RD,
+            Shutdown::Write => os::SHUT_WR,
+            Shutdown::Both => os::SHUT_RDWR,
+        };
+        Ok(self.kernel().shutdown(self.fd(), how)?)
+    }
+
+    /// Takes the descriptor out, without its polls.
+    pub(super) fn into_fd(mut self) -> OwnedFd {
+        drop(self.io.take_polls());
+        self.fd.take().expect("present until taken apart")
+    }
+
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        Ok(self.io.ready(interest).await?.ready)
+    }
+
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        let budget = ready!(crate::task::coop::poll_proceed(cx));
+        ready!(self.io.poll_ready(cx, side))?;
+        budget.made_progress();
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn recv(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        inline::recv(self.kernel(), self.fd(), buf, 0)
+    }
+
+    pub(super) fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len = self.kernel().recv_vectored(self.fd(), bufs, 0)?;
+        context::spent_bytes(len);
+        Ok(len)
+    }
+
+    pub(super) fn peek(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        inline::recv(self.kernel(), self.fd(), buf, os::MSG_PEEK)
+    }
+
+    pub(super) fn recv_from(&self, buf: &mut ReadBuf<'_>) -> io::Result<(usize, SockAddr)> {
+        inline::recv_from(self.kernel(), self.fd(), buf, 0)
+    }
+
+    pub(super) fn peek_from(&self, buf: &mut ReadBuf<'_>) -> io::Result<(usize, SockAddr)> {
+        inline::recv_from(self.kernel(), self.fd(), buf, os::MSG_PEEK)
+    }
+
+    pub(super) fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        inline::send(self.kernel(), self.fd(), buf)
+    }
+
+    pub(super) fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        inline::send_vectored(self.kernel(), self.fd(), bufs)
+    }
+
+    pub(super) fn send_to(&self, buf: &[u8], target: &SockAddr) -> io::Result<usize> {
+        inline::send_to(self.kernel(), self.fd(), buf, target)
+    }
+
+    pub(super) fn accept(&self) -> io::Result<(OwnedFd, SockAddr)> {
+        Ok(self.kernel().accept(self.fd())?)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let Some(fd) = self.fd.take() else {
+            return;
+        };
+        let polls = self.io.take_polls();
+        let receive = self.hot.take_receive();
+        let touched = receive.is_some() || polls.iter().any(Option::is_some);
+        // What the kernel has of this socket: none, one or two operations, as a rule.
+        let mut lent = [0; 4];
+        let mut count = 0;
+        let known = polls.iter().flatten().map(Submit::user_data);
+        for user_data in known
+            .chain(receive.as_ref().map(Submit::user_data))
+            .flatten()
+        {
+            lent[count] = user_data;
+            count += 1;
+        }
+        let drop_ops = || drop((polls, receive));
+        self.io
+            .home()
+            .close_socket(fd, touched, &lent[..count], drop_ops);
+        shortage::freed();
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("fd", &self.fd)
+            .finish_non_exhaustive()
+    }
+}
