@@ -73,10 +73,8 @@ fn memory_is_mapped_advised_and_unmapped() {
     // SAFETY: ours.
     assert_eq!(unsafe { calls::madvise(page, 4096, dont_fork) }, Ok(()));
     // SAFETY: ours.
-    assert_eq!(
-        unsafe { calls::madvise(page, 4096, 9999) },
-        Err(Errno::EINVAL)
-    );
+    let unknown = unsafe { calls::madvise(page, 4096, 9999) };
+    assert_eq!(unknown, Err(Errno::EINVAL));
     // SAFETY: ours, and not used afterwards.
     assert_eq!(unsafe { calls::munmap(page, 4096) }, Ok(()));
 }
@@ -90,10 +88,8 @@ fn a_ring_is_set_up_entered_and_closed() {
     assert_ne!(params.features & feat::IORING_FEAT_EXT_ARG, 0);
     let events = enter::IORING_ENTER_GETEVENTS;
     // SAFETY: nothing is queued.
-    assert_eq!(
-        unsafe { calls::io_uring_enter(fd, 0, 0, events, 0, 0) },
-        Ok(0)
-    );
+    let entered = unsafe { calls::io_uring_enter(fd, 0, 0, events, 0, 0) };
+    assert_eq!(entered, Ok(0));
     // SAFETY: ours, and not used afterwards.
     assert_eq!(unsafe { calls::close(fd) }, Ok(()));
 }

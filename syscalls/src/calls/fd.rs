@@ -50,7 +50,7 @@ pub fn write(fd: i32, buf: &[u8]) -> Result<usize, Errno> {
 /// `writev`(2) of `count` buffers (`struct iovec`) at `iov`.
 ///
 /// # Errors
-/// As [`write`]; EINVAL for more than 1,024 buffers.
+/// As [`write()`]; EINVAL for more than 1,024 buffers.
 ///
 /// # Safety
 /// `iov` is valid for reads of `count` entries, and each entry is valid for reads of its length.
