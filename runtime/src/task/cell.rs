@@ -21,13 +21,12 @@
 //! output is.
 #![allow(unsafe_code)]
 
-use std::any::Any;
-use std::cell::UnsafeCell;
+mod body;
+
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -35,6 +34,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 
+use self::body::{Cell, Vtable};
 use super::coop::BUDGET;
 use super::owned::Shard;
 use super::state::{Leave, Pause, Start, State};
@@ -53,40 +53,6 @@ pub(super) struct Header {
     key: AtomicUsize,
     /// Who awaits the join handle.
     join_waker: AtomicWaker,
-}
-
-/// What depends on the future's type. The header given is always that of a
-/// cell of this type.
-struct Vtable {
-    /// Polls; true if the output, or the panic, has been stored.
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> bool,
-    /// Drops the future and stores that the task was cancelled.
-    cancel: unsafe fn(NonNull<Header>),
-    /// Moves the output to a `Poll<Result<T, JoinError>>`.
-    take_output: unsafe fn(NonNull<Header>, *mut ()),
-    drop_output: unsafe fn(NonNull<Header>),
-    schedule: unsafe fn(NonNull<Header>, Task),
-    free: unsafe fn(NonNull<Header>),
-}
-
-#[repr(C)]
-struct Cell<F: Future, S> {
-    header: Header,
-    scheduler: S,
-    stage: UnsafeCell<Stage<F>>,
-}
-
-enum Stage<F: Future> {
-    Future(F),
-    Output(Result<F::Output, JoinError>),
-    Empty,
-}
-
-impl<F: Future> Stage<F> {
-    /// Drops what is there, in place, and answers the panic that it raised.
-    fn clear(&mut self) -> Result<(), Box<dyn Any + Send>> {
-        catch_unwind(AssertUnwindSafe(|| *self = Stage::Empty))
-    }
 }
 
 /// A counted reference to a cell.
@@ -142,28 +108,16 @@ where
     F: Future + 'static,
     S: Schedule,
 {
-    let cell = Box::new(Cell {
-        header: Header {
-            state: State::new(2),
-            vtable: const {
-                &Vtable {
-                    poll: poll::<F, S>,
-                    cancel: cancel::<F, S>,
-                    take_output: take_output::<F, S>,
-                    drop_output: drop_output::<F, S>,
-                    schedule: schedule::<F, S>,
-                    free: free::<F, S>,
-                }
-            },
-            id,
-            thread,
-            shard,
-            key: AtomicUsize::new(usize::MAX),
-            join_waker: AtomicWaker::new(),
-        },
-        scheduler,
-        stage: UnsafeCell::new(Stage::Future(future)),
-    });
+    let header = Header {
+        state: State::new(2),
+        vtable: body::vtable::<F, S>(),
+        id,
+        thread,
+        shard,
+        key: AtomicUsize::new(usize::MAX),
+        join_waker: AtomicWaker::new(),
+    };
+    let cell = Box::new(Cell::new(header, scheduler, future));
     let header = NonNull::from(Box::leak(cell)).cast::<Header>();
     let join = Join {
         header,
@@ -420,127 +374,6 @@ impl<T> Drop for Join<T> {
             unsafe { (header.vtable.free)(self.header) }
         }
     }
-}
-
-/// # Safety
-///
-/// `header` is that of a live `Cell<F, S>`.
-unsafe fn cell_of<'a, F: Future, S>(header: NonNull<Header>) -> &'a Cell<F, S> {
-    // SAFETY: the header is the first field of a repr(C) cell, and the pointer
-    // was made from the whole cell.
-    unsafe { header.cast::<Cell<F, S>>().as_ref() }
-}
-
-/// # Safety
-///
-/// As [`cell_of`], and the stage is the caller's (see the top of this file).
-unsafe fn stage_of<'a, F: Future, S>(header: NonNull<Header>) -> &'a mut Stage<F> {
-    // SAFETY: as the caller's.
-    let cell = unsafe { cell_of::<F, S>(header) };
-    // SAFETY: the stage is the caller's alone.
-    unsafe { &mut *cell.stage.get() }
-}
-
-/// # Safety
-///
-/// As [`stage_of`]; the stage holds the future, and this is its thread.
-unsafe fn poll<F: Future, S>(header: NonNull<Header>, cx: &mut Context<'_>) -> bool {
-    // SAFETY: as the caller's.
-    let stage = unsafe { stage_of::<F, S>(header) };
-    // SAFETY: as the caller's.
-    let id = unsafe { cell_of::<F, S>(header) }.header.id;
-    let Stage::Future(future) = stage else {
-        unreachable!("a task that runs has a future");
-    };
-    // SAFETY: the future stays in the cell, at its address, until it is
-    // dropped there.
-    let future = unsafe { Pin::new_unchecked(future) };
-    let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
-    let result = match polled {
-        Ok(Poll::Pending) => return false,
-        Ok(Poll::Ready(output)) => Ok(output),
-        Err(payload) => Err(JoinError::panic(id, payload)),
-    };
-    let result = match (result, stage.clear()) {
-        (result, Ok(())) => result,
-        // A future that panics while it is dropped has failed, whatever it had
-        // answered; of two panics the first is told.
-        (Ok(output), Err(payload)) => {
-            quietly(|| drop(output));
-            Err(JoinError::panic(id, payload))
-        }
-        (Err(error), Err(payload)) => {
-            quietly(|| drop(payload));
-            Err(error)
-        }
-    };
-    *stage = Stage::Output(result);
-    true
-}
-
-/// # Safety
-///
-/// As [`poll`].
-unsafe fn cancel<F: Future, S>(header: NonNull<Header>) {
-    // SAFETY: as the caller's.
-    let stage = unsafe { stage_of::<F, S>(header) };
-    // SAFETY: as the caller's.
-    let id = unsafe { cell_of::<F, S>(header) }.header.id;
-    *stage = Stage::Output(Err(match stage.clear() {
-        Ok(()) => JoinError::cancelled(id),
-        Err(payload) => JoinError::panic(id, payload),
-    }));
-}
-
-/// # Safety
-///
-/// As [`stage_of`], and `output` points to a `Poll<Result<F::Output, JoinError>>`.
-unsafe fn take_output<F: Future, S>(header: NonNull<Header>, output: *mut ()) {
-    // SAFETY: as the caller's.
-    let stage = unsafe { stage_of::<F, S>(header) };
-    // SAFETY: as the caller's.
-    let output = unsafe { &mut *output.cast::<Poll<Result<F::Output, JoinError>>>() };
-    match mem::replace(stage, Stage::Empty) {
-        Stage::Output(result) => *output = Poll::Ready(result),
-        _ => panic!("JoinHandle polled after completion"),
-    }
-}
-
-/// # Safety
-///
-/// As [`stage_of`].
-unsafe fn drop_output<F: Future, S>(header: NonNull<Header>) {
-    // SAFETY: as the caller's.
-    let stage = unsafe { stage_of::<F, S>(header) };
-    if let Err(payload) = stage.clear() {
-        quietly(|| drop(payload));
-    }
-}
-
-/// # Safety
-///
-/// As [`cell_of`], and the cell lives until this returns.
-unsafe fn schedule<F: Future, S: Schedule>(header: NonNull<Header>, task: Task) {
-    // SAFETY: as the caller's.
-    unsafe { cell_of::<F, S>(header) }.scheduler.schedule(task);
-}
-
-/// # Safety
-///
-/// As [`cell_of`], and nobody else holds the cell.
-unsafe fn free<F: Future, S>(header: NonNull<Header>) {
-    // SAFETY: nobody else holds the cell, so the stage is the caller's.
-    let stage = unsafe { stage_of::<F, S>(header) };
-    // SAFETY: as the caller's.
-    let thread = unsafe { cell_of::<F, S>(header) }.header.thread;
-    let foreign = thread.is_some() && thread != context::thread_id();
-    if foreign && !matches!(stage, Stage::Empty) {
-        // A local future whose thread never came back to it.
-        return;
-    }
-    // SAFETY: the cell came from a Box, and nobody else holds it.
-    let cell = unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) };
-    quietly(|| drop(cell));
 }
 
 /// Runs code of the user whose panic concerns nobody: there is no task left

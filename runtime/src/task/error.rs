@@ -128,7 +128,10 @@ impl From<JoinError> for io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io;
+
+    use super::JoinError;
+    use crate::task::Id;
 
     #[test]
     fn the_text_names_the_task_and_the_panic() {

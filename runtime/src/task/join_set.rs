@@ -411,6 +411,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::panic;
     use std::rc::Rc;
 
     use futures::FutureExt;
@@ -418,8 +419,8 @@ mod tests {
     use real::sync::oneshot;
     use tokio_test::{assert_pending, assert_ready};
 
-    use super::*;
-    use crate::task::yield_now;
+    use super::JoinSet;
+    use crate::task::{LocalSet, yield_now};
 
     #[test]
     fn outputs_come_in_the_order_in_which_tasks_end() {

@@ -358,8 +358,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::future::pending;
+    use std::rc::Rc;
+    use std::sync::Arc;
     use std::thread;
 
     use futures::FutureExt;
@@ -367,7 +369,8 @@ mod tests {
     use real::sync::{Notify, oneshot};
     use tokio_test::{assert_pending, assert_ready};
 
-    use super::*;
+    use super::{LocalSet, TICK_TASKS_MAX, is_polled_here, spawn_local};
+    use crate::runtime::{LocalRuntime, Runtime};
     use crate::task::yield_now;
 
     #[test]
@@ -539,7 +542,7 @@ mod tests {
     }
     #[test]
     fn a_local_runtime_spawns_before_a_set_and_only_from_its_thread() {
-        let runtime = runtime::LocalRuntime::new().unwrap();
+        let runtime = LocalRuntime::new().unwrap();
         let set = LocalSet::new();
         let value = Rc::new(6);
         let output = runtime.block_on(async {

@@ -216,7 +216,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Leave, Pause, Start, State};
 
     #[test]
     fn a_wake_while_running_is_answered_after_the_poll() {
