@@ -5,8 +5,8 @@ extern crate self as annulus;
 
 mod buf;
 mod context;
-pub mod fs;
 mod from_raw;
+pub mod fs;
 pub mod io;
 pub mod net;
 mod op;
