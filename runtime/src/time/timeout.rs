@@ -44,7 +44,10 @@ pub fn timeout<F>(duration: Duration, future: F) -> Timeout<F::IntoFuture>
 where
     F: IntoFuture,
 {
-    // A match, as a closure would not pass on the caller's location.
+    #[expect(
+        clippy::manual_map,
+        reason = "a closure does not pass on its caller's location"
+    )]
     let delay = match Instant::now().checked_add(duration) {
         Some(deadline) => Some(Sleep::new(deadline)),
         None => None,

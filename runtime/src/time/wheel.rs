@@ -95,7 +95,8 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// The tick up to which everything has fired.
-    pub(crate) fn elapsed(&self) -> u64 {
+    #[cfg(test)]
+    fn elapsed(&self) -> u64 {
         self.elapsed
     }
 
@@ -148,8 +149,8 @@ impl<T: Copy> Wheel<T> {
     /// Moves the wheel to `now` and calls `fire` with the value of each entry
     /// due by then, in the order of deadlines.
     ///
-    /// A tick before [`Wheel::elapsed`] fires only what was inserted late. If
-    /// `fire` panics, the entries that it has not seen stay in the wheel.
+    /// A tick before that of the last call counts as that one. If `fire` panics,
+    /// the entries that it has not seen stay in the wheel.
     pub(crate) fn advance(&mut self, now: u64, fire: &mut impl FnMut(T)) {
         while let Some(slot) = self.first_slot() {
             let start = self.start_of(slot);
