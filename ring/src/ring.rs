@@ -497,8 +497,8 @@ fn rings_bytes(params: &io_uring_params) -> usize {
     array.max(cqes)
 }
 
-/// The longest span that the kernel is told: 63 years. It adds the span to its clock in 64-bit
-/// nanoseconds, where 292 years overflow, and a wait that long would end at once.
+/// The longest span that the kernel is told: 63 years. Added to its clock in 64-bit nanoseconds,
+/// 292 years would overflow, and what a kernel makes of that is not to be relied on.
 const SPAN_MAX: Duration = Duration::from_secs(2_000_000_000);
 
 /// A span as the kernel takes it.

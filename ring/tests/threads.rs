@@ -95,8 +95,7 @@ fn a_registered_ring_that_is_dropped_lets_go_of_what_it_waited_for() {
 fn a_wait_without_end_is_one() {
     let mut ring = ring(false);
     let other = ring.ring_ref();
-    // 1. The longest time limit there is would overflow the kernel's clock; 2. so if the message
-    //    is missing when the wait ends, it ended by itself.
+    // The longest time limit there is ends by a message and by nothing else.
     let waiting = thread::spawn(move || {
         ring.enter(1, Some(Duration::MAX)).expect("woken");
         ring.pop().map(|cqe| cqe.user_data())
