@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
+use annulus_syscalls::arch::thread_pointer;
 use annulus_syscalls::io_uring::enter::{
     IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_NO_IOWAIT,
     IORING_ENTER_REGISTERED_RING, IORING_ENTER_SQ_WAKEUP,
@@ -62,10 +63,9 @@ use crate::sqe::Sqe;
 pub struct Ring {
     sq: SubmissionQueue,
     cq: CompletionQueue,
-    /// The descriptor that enters: the plain one, or an index while registered.
-    enter_fd: i32,
     /// Flags of every enter.
     enter_flags: u32,
+    registered: Option<Registered>,
     params: io_uring_params,
     step_downs: StepDowns,
     handle: Arc<Handle>,
@@ -109,7 +109,7 @@ impl Ring {
         Ok(Ring {
             sq,
             cq,
-            enter_fd: fd,
+            registered: None,
             enter_flags: if params.features & IORING_FEAT_NO_IOWAIT != 0 {
                 IORING_ENTER_NO_IOWAIT
             } else {
@@ -243,7 +243,8 @@ impl Ring {
     }
 
     /// Gives popped slots back, submits what is queued, runs completion work, brings overflowed
-    /// completions, and waits until `min_complete` completions are there or `timeout` has passed.
+    /// completions, and waits until `min_complete` completions are there or `timeout` has passed
+    /// (`None`: without limit; more than 63 years are cut to that).
     /// Returns how many entries were consumed: running out of time is no error.
     ///
     /// When the kernel consumes fewer than are queued it does not wait; the rest stays queued.
@@ -295,11 +296,16 @@ impl Ring {
             }
             None => (0, 0),
         };
+        let fd = match &self.registered {
+            Some(registered) if registered.thread == thread_pointer() => {
+                flags |= IORING_ENTER_REGISTERED_RING;
+                registered.index as i32
+            }
+            _ => self.fd(),
+        };
         // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
         // `arg` is what EXT_ARG means, or 0.
-        unsafe {
-            calls::io_uring_enter(self.enter_fd, to_submit, min_complete, flags, arg, arg_size)
-        }
+        unsafe { calls::io_uring_enter(fd, to_submit, min_complete, flags, arg, arg_size) }
     }
 
     /// Lets the kernel refuse what an older one would not know.
@@ -315,17 +321,19 @@ impl Ring {
         });
     }
 
-    /// Registers the descriptor for the calling thread, so that entering need not look it up.
-    /// Until [`unregister_ring_fd`](Ring::unregister_ring_fd) only that thread may enter: elsewhere
-    /// the index means nothing, or another ring.
+    /// Registers the descriptor for the calling thread, so that its enters need not look it up.
+    /// Another thread's enters use the plain descriptor: to it the index means nothing, or another
+    /// ring. A thread that gives the ring away unregisters first, or its registration stays, and
+    /// keeps the kernel's side of the ring alive, until the thread ends.
     ///
     /// # Errors
-    /// EEXIST if it is registered already; EBUSY when the thread has 16 registered rings; ENOMEM.
+    /// EEXIST if it is registered already; EBUSY when the thread has 16 registered rings; ENOMEM;
+    /// EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.18.
     pub fn register_ring_fd(&mut self) -> Result<(), Errno> {
-        if self.is_ring_fd_registered() {
+        if self.registered.is_some() {
             return Err(Errno::EEXIST);
         }
         let mut update = io_uring_rsrc_update {
@@ -336,36 +344,38 @@ impl Ring {
         let arg = (&raw mut update).expose_provenance();
         // SAFETY: `arg` is the one update that this registration reads and writes.
         unsafe { self.handle.register(IORING_REGISTER_RING_FDS, arg, 1) }?;
-        self.enter_fd = update.offset as i32;
-        self.enter_flags |= IORING_ENTER_REGISTERED_RING;
+        self.registered = Some(Registered {
+            index: update.offset,
+            thread: thread_pointer(),
+        });
         Ok(())
     }
 
-    /// Forgets the registration; to be called by the thread that made it, before another thread
-    /// enters. The plain descriptor is used from here on, whatever the result.
+    /// Forgets the registration.
     ///
     /// # Errors
-    /// EINVAL if it is not registered.
+    /// EINVAL if it is not registered, or by another thread, whose registration stays.
     pub fn unregister_ring_fd(&mut self) -> Result<(), Errno> {
-        if !self.is_ring_fd_registered() {
+        let Some(registered) = self.registered.take() else {
+            return Err(Errno::EINVAL);
+        };
+        if registered.thread != thread_pointer() {
             return Err(Errno::EINVAL);
         }
         let update = io_uring_rsrc_update {
-            offset: self.enter_fd as u32,
+            offset: registered.index,
             ..io_uring_rsrc_update::default()
         };
-        self.enter_fd = self.fd();
-        self.enter_flags &= !IORING_ENTER_REGISTERED_RING;
         let arg = (&raw const update).expose_provenance();
         // SAFETY: `arg` is the one update that this registration reads.
         let done = unsafe { self.handle.register(IORING_UNREGISTER_RING_FDS, arg, 1) };
         done.map(drop)
     }
 
-    /// Whether the descriptor is registered for some thread.
+    /// Whether the descriptor is registered, by whichever thread.
     #[must_use]
     pub fn is_ring_fd_registered(&self) -> bool {
-        self.enter_flags & IORING_ENTER_REGISTERED_RING != 0
+        self.registered.is_some()
     }
 
     /// `io_uring_register`(2) with `opcode` (`IORING_REGISTER_*`), for what has no method.
@@ -443,8 +453,18 @@ impl Drop for Ring {
     /// Closes the descriptor, unless this is a forked child. The kernel then cancels what is under
     /// way, but not at once: memory that was lent is not free before its last CQE was seen.
     fn drop(&mut self) {
+        // A registration would keep the kernel's side alive. If there is none, or it is another
+        // thread's, nothing can be done.
+        let _ = self.unregister_ring_fd();
         self.handle.close();
     }
+}
+
+/// An index that stands for the descriptor, in one thread only.
+#[derive(Debug)]
+struct Registered {
+    index: u32,
+    thread: usize,
 }
 
 /// An opcode that no kernel will ever have.
@@ -477,10 +497,15 @@ fn rings_bytes(params: &io_uring_params) -> usize {
     array.max(cqes)
 }
 
-/// A span as the kernel takes it; centuries beyond its range are cut to it.
+/// The longest span that the kernel is told: 63 years. Added to its clock in 64-bit nanoseconds,
+/// 292 years would overflow, and what a kernel makes of that is not to be relied on.
+const SPAN_MAX: Duration = Duration::from_secs(2_000_000_000);
+
+/// A span as the kernel takes it.
 pub(crate) fn timespec(span: Duration) -> __kernel_timespec {
+    let span = span.min(SPAN_MAX);
     __kernel_timespec {
-        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        tv_sec: span.as_secs() as i64,
         tv_nsec: i64::from(span.subsec_nanos()),
     }
 }

@@ -1,5 +1,6 @@
 //! A ring and other threads: registered descriptors, cancelling and waking from elsewhere.
 
+use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
@@ -50,6 +51,57 @@ fn a_ring_passes_between_threads_once_it_is_unregistered() {
     .join()
     .expect("no panic");
     assert_eq!(nop(&mut ring), Ok(1));
+}
+
+#[test]
+fn a_registered_ring_that_is_given_away_is_entered_by_its_descriptor() {
+    let mut ring = ring(false);
+    ring.register_ring_fd().expect("registered");
+    thread::spawn(move || {
+        // 1. This thread registers one of its own, which gets the same index.
+        let mut own = self::ring(false);
+        own.register_ring_fd().expect("registered");
+        // 2. The one given away is entered all the same, and not the other in its place.
+        assert_eq!(nop(&mut ring), Ok(1));
+        assert_eq!(own.cq_ready(), 0);
+        // 3. Its registration is another thread's: it cannot be undone here, nor undoes ours.
+        assert_eq!(ring.unregister_ring_fd(), Err(Errno::EINVAL));
+        drop(ring);
+        assert_eq!(nop(&mut own), Ok(1));
+        own.unregister_ring_fd().expect("still there");
+    })
+    .join()
+    .expect("no panic");
+}
+
+#[test]
+fn a_registered_ring_that_is_dropped_lets_go_of_what_it_waited_for() {
+    let mut ring = ring(false);
+    ring.register_ring_fd().expect("registered");
+    let (silent, mut peer) = UnixStream::pair().expect("a pair");
+    let sqe = ring.get_sqe().expect("room");
+    sqe.prep_poll_multishot(silent.as_raw_fd(), 1);
+    ring.submit().expect("submitted");
+    drop(silent);
+    // The standing poll keeps the socket open. Only the end of the kernel's ring lets go of it.
+    peer.set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("set");
+    drop(ring);
+    // `read_to_end` repeats after EINTR, which the end of a ring causes in its thread's calls.
+    peer.read_to_end(&mut Vec::new()).expect("no time-out");
+}
+
+#[test]
+fn a_wait_without_end_is_one() {
+    let mut ring = ring(false);
+    let other = ring.ring_ref();
+    // The longest time limit there is ends by a message and by nothing else.
+    let waiting = thread::spawn(move || {
+        ring.enter(1, Some(Duration::MAX)).expect("woken");
+        ring.pop().map(|cqe| cqe.user_data())
+    });
+    other.send_msg_ring(7, 0).expect("sent");
+    assert_eq!(waiting.join().expect("no panic"), Some(7));
 }
 
 #[test]

@@ -12,6 +12,8 @@
 
 mod cq;
 mod sq;
+#[cfg(all(test, feature = "std"))]
+mod tests;
 mod word;
 
 pub(crate) use cq::CompletionQueue;

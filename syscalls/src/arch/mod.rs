@@ -9,9 +9,13 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};
+pub use aarch64::{
+    syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6, thread_pointer,
+};
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-pub use x86_64::{syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6};
+pub use x86_64::{
+    syscall0, syscall1, syscall2, syscall3, syscall4, syscall5, syscall6, thread_pointer,
+};
 
 #[cfg(not(any(
     target_arch = "aarch64",

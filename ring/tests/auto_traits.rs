@@ -1,0 +1,26 @@
+//! What may move between threads, and what may be shared.
+
+use annulus_ring::{BufMemory, BufRing, Cqe, Kernel, Ring, RingRef, SetupError, Sqe};
+
+fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
+
+/// Resolves only if `T` is not `Sync`: else both impls apply, and the call is ambiguous.
+trait NotSync<Which> {
+    fn check() {}
+}
+impl<T: ?Sized> NotSync<()> for T {}
+impl<T: ?Sized + Sync> NotSync<u8> for T {}
+
+#[test]
+fn a_ring_moves_between_threads_and_is_not_shared() {
+    is_send::<Ring>();
+    <Ring as NotSync<_>>::check();
+    is_send::<BufRing>();
+}
+
+#[test]
+fn what_other_threads_hold_is_shared() {
+    is_send::<(RingRef, BufMemory, Kernel, SetupError, Sqe, Cqe)>();
+    is_sync::<(RingRef, BufMemory, Kernel, SetupError, Sqe, Cqe)>();
+}
