@@ -1,6 +1,7 @@
 //! tokio's API on io_uring's completions.
 
 // The attributes call the library `annulus`, in its own tests too.
+#[cfg(test)]
 extern crate self as annulus;
 
 mod buf;

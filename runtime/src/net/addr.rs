@@ -112,7 +112,8 @@ impl sealed::ToAddrs for (Ipv6Addr, u16) {
 
 impl sealed::ToAddrs for [SocketAddr] {
     fn to_addrs(&self, _: Internal) -> Resolve {
-        Resolve::Ready(Some(Addrs::Many(self.to_vec().into_iter())))
+        let addrs: Vec<SocketAddr> = self.into();
+        Resolve::Ready(Some(Addrs::Many(addrs.into_iter())))
     }
 }
 

@@ -3,7 +3,7 @@
 //! The header erases the type; the table of functions here brings it back. Which of the two the
 //! body holds, and whose it is, follows from the phase alone (see `header`).
 
-use std::mem::ManuallyDrop;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
@@ -27,11 +27,8 @@ pub(super) struct VTable {
     pub(super) discard: unsafe fn(*mut u8),
 }
 
-/// The body of a cell that holds an operation of type `T`, or its output.
-union Body<T: Op> {
-    op: ManuallyDrop<T>,
-    output: ManuallyDrop<T::Output>,
-}
+/// The body of a cell that holds an operation of type `T`, or its output: what is done with it.
+struct Body<T>(PhantomData<T>);
 
 impl<T: Op> Body<T> {
     const VTABLE: &'static VTable = &VTable {
@@ -107,13 +104,18 @@ pub(super) const TIMER_CLASS: usize = class_of(size_of::<TimerBody>());
 
 /// The size class for operations of type `T`; refuses at compile time what no class holds.
 pub(super) const fn class_for<T: Op>() -> usize {
+    const fn larger(a: usize, b: usize) -> usize {
+        if a > b { a } else { b }
+    }
     const {
+        let size = larger(size_of::<T>(), size_of::<T::Output>());
+        let align = larger(align_of::<T>(), align_of::<T::Output>());
         assert!(
-            size_of::<Body<T>>() <= BODY_SIZE_MAX && align_of::<Body<T>>() <= BODY_ALIGN,
+            size <= BODY_SIZE_MAX && align <= BODY_ALIGN,
             "an operation with its output must fit into the largest cell: box what is large"
         );
-    };
-    class_of(size_of::<Body<T>>())
+        class_of(size)
+    }
 }
 
 impl HeaderRef {

@@ -343,7 +343,8 @@ impl Table {
             }
             _ => false,
         };
-        if !(keep && lost_submission) && !cell.again(cqe) {
+        let goes_round = (keep && lost_submission) || cell.again(cqe);
+        if !goes_round {
             return false;
         }
         let queued = match cell.change(Phase::Lent, Phase::Queued) {

@@ -36,10 +36,6 @@ impl Timer {
         }
     }
 
-    pub(crate) fn deadline(&self) -> u64 {
-        self.deadline
-    }
-
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
     }

@@ -316,7 +316,6 @@ impl Builder {
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
             id,
             flavor: self.flavor,
-            kernel,
             clock,
             homes,
             stealers,

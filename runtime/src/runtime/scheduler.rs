@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use annulus_ring::{Errno, Kernel};
+use annulus_ring::Errno;
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 
 use super::Handle;
@@ -35,7 +35,6 @@ pub(crate) struct Scheduler {
     pub(super) flavor: Flavor,
     /// The thread of a local runtime.
     pub(super) local_thread: Option<ThreadId>,
-    pub(super) kernel: Kernel,
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Box<[Arc<Home>]>,
     stealers: Box<[Stealer<Task>]>,
@@ -65,7 +64,6 @@ struct Shutdown {
 pub(super) struct SchedulerConfig {
     pub(super) id: u64,
     pub(super) flavor: Flavor,
-    pub(super) kernel: Kernel,
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Vec<Arc<Home>>,
     pub(super) stealers: Vec<Stealer<Task>>,
@@ -84,7 +82,6 @@ impl Scheduler {
                 Flavor::Local => context::thread_id(),
                 Flavor::CurrentThread | Flavor::MultiThread => None,
             },
-            kernel: config.kernel,
             clock: config.clock,
             stealers: config.stealers.into(),
             injector: Injector::new(),
@@ -167,15 +164,15 @@ impl Scheduler {
 
     /// The next task for a core: its own, else from the injector, else another core's.
     pub(super) fn next_task(&self, core: &Core, injector_first: bool) -> Option<Task> {
-        if injector_first && let Some(task) = self.from_injector(core.queue()) {
+        if injector_first && let Some(task) = self.pop_injector(core.queue()) {
             return Some(task);
         }
         core.queue()
             .pop()
-            .or_else(|| self.from_injector(core.queue()))
+            .or_else(|| self.pop_injector(core.queue()))
     }
 
-    fn from_injector(&self, queue: &Worker<Task>) -> Option<Task> {
+    fn pop_injector(&self, queue: &Worker<Task>) -> Option<Task> {
         loop {
             match self.injector.steal_batch_with_limit_and_pop(queue, 16) {
                 Steal::Success(task) => return Some(task),
@@ -305,7 +302,7 @@ impl Scheduler {
             core.table().drop_wakers();
         }
         self.drop_tasks(&mut cores);
-        while let Some(task) = self.from_injector(&Worker::new_fifo()) {
+        while let Some(task) = self.pop_injector(&Worker::new_fifo()) {
             drop(task);
         }
         for core in cores {
@@ -318,6 +315,7 @@ impl Scheduler {
 
     /// Drops every task. With a single core it is in context meanwhile, so that what the tasks
     /// own is given up at its home.
+    #[expect(clippy::vec_box, reason = "a core passes between threads as one pointer")]
     fn drop_tasks(&self, cores: &mut Vec<Box<Core>>) {
         let outside = context::take_core();
         if cores.len() == 1 {
