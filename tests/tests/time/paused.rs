@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use annulus::runtime::Builder;
 use annulus::task;
 use annulus::time::{self, Duration, Instant};
-use annulus_tests::serial;
+use annulus_tests::{serial, stress};
 use tokio_test::{assert_pending, assert_ready, task::spawn};
 
 use crate::{HOUR, MS, YEARS_30, ms, panic_text, paused};
@@ -72,6 +72,19 @@ fn a_paused_clock_stands_while_a_blocking_closure_runs() {
         }
         sleeper.await.expect("it woke");
         assert_eq!(start.elapsed(), HOUR);
+    });
+}
+
+#[test]
+fn a_closure_that_ends_as_the_loop_goes_idle_is_seen_before_the_clock_moves() {
+    paused(async {
+        let start = Instant::now();
+        let sleeper = annulus::spawn(time::sleep(HOUR));
+        for _ in 0..stress(500_000) {
+            task::spawn_blocking(|| ()).await.expect("it does nothing");
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        }
+        sleeper.await.expect("it woke");
     });
 }
 
