@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use annulus::runtime::Builder;
+use annulus::io::{AsyncReadExt, AsyncWriteExt};
+use annulus::net::TcpStream;
+use annulus::runtime::{Builder, RecvMode};
 use annulus::task;
 use annulus::time::{self, Duration, Instant};
-use annulus_tests::serial;
+use annulus_tests::{connected, nothing_in_flight, serial, stress};
 use tokio_test::{assert_pending, assert_ready, task::spawn};
 
 use crate::{HOUR, MS, YEARS_30, ms, panic_text, paused};
@@ -76,6 +78,19 @@ fn a_paused_clock_stands_while_a_blocking_closure_runs() {
 }
 
 #[test]
+fn a_closure_that_ends_as_the_loop_goes_idle_is_seen_before_the_clock_moves() {
+    paused(async {
+        let start = Instant::now();
+        let sleeper = annulus::spawn(time::sleep(HOUR));
+        for _ in 0..stress(500_000) {
+            task::spawn_blocking(|| ()).await.expect("it does nothing");
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        }
+        sleeper.await.expect("it woke");
+    });
+}
+
+#[test]
 fn a_woken_task_runs_before_the_clock_moves() {
     paused(async {
         let start = Instant::now();
@@ -88,6 +103,40 @@ fn a_woken_task_runs_before_the_clock_moves() {
         time::sleep(HOUR).await;
         assert_eq!(task.await.expect("it runs"), Duration::ZERO);
     });
+}
+
+#[test]
+fn bytes_that_have_arrived_come_before_the_clock_moves() {
+    let _serial = serial();
+    for mode in [RecvMode::Base, RecvMode::Hot] {
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder
+            .enable_all()
+            .start_paused(true)
+            .recv_mode(mode)
+            .build();
+        runtime.expect("it builds").block_on(async {
+            let (mut here, there) = connected().await;
+            there.set_nonblocking(true).expect("any socket can be");
+            let mut there = TcpStream::from_std(there).expect("it is non-blocking");
+            let start = Instant::now();
+            let sleeper = annulus::spawn(time::sleep(HOUR));
+            let echo = annulus::spawn(async move {
+                while let Ok(byte) = there.read_u8().await {
+                    there.write_u8(byte).await.expect("the other side reads");
+                }
+            });
+            for byte in (0..=u8::MAX).cycle().take(1_000) {
+                here.write_u8(byte).await.expect("the other side reads");
+                assert_eq!(here.read_u8().await.expect("the other side answers"), byte);
+            }
+            drop(here);
+            echo.await.expect("it ends with the stream");
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            sleeper.await.expect("it woke");
+        });
+        nothing_in_flight("bytes and a paused clock");
+    }
 }
 
 #[test]
