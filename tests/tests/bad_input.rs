@@ -248,7 +248,7 @@ fn accepting_without_descriptors_neither_spins_nor_stops() {
                 };
                 // 2. For a second, that is so. Everything else goes on.
                 let start = Instant::now();
-                runtime.block_on(annulus::time::sleep(FOR));
+                runtime.block_on(async { annulus::time::sleep(FOR).await });
                 let waited = start.elapsed();
                 let enters = annulus::stats().enters - enters;
                 let beats = beats.load(Ordering::Acquire) - beats_before;

@@ -16,7 +16,7 @@ use annulus_tests::{
 };
 
 /// Sockets of each kind dropped in each place, in a full run.
-const DROPS: u64 = 200;
+const DROPS: u64 = 2000;
 
 /// A listener whose accept waits, and a stream whose read waits, with its peer.
 struct Armed {
