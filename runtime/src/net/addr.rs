@@ -51,21 +51,24 @@ pub(crate) fn to_socket_addrs<T: ToSocketAddrs>(addr: T) -> Resolve {
 /// The last attempt's, or `InvalidInput` if there was no address to try.
 pub(crate) async fn each_addr<A: ToSocketAddrs, R>(
     addr: A,
-    mut attempt: impl AsyncFnMut(SocketAddr) -> io::Result<R>,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<R>,
 ) -> io::Result<R> {
-    let mut last = None;
+    let mut last = no_address();
     for addr in to_socket_addrs(addr).await? {
-        match attempt(addr).await {
+        match attempt(addr) {
             Ok(done) => return Ok(done),
-            Err(error) => last = Some(error),
+            Err(error) => last = error,
         }
     }
-    Err(last.unwrap_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "could not resolve to any address",
-        )
-    }))
+    Err(last)
+}
+
+/// The error where a name had no address.
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "could not resolve to any address",
+    )
 }
 
 impl<T: sealed::ToAddrs + ?Sized> sealed::ToAddrs for &T {

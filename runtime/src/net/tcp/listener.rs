@@ -50,7 +50,7 @@ impl TcpListener {
     ///
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
-        each_addr(addr, async |addr: SocketAddr| {
+        each_addr(addr, |addr| {
             let fd = socket::open(Domain::for_address(addr), Type::STREAM)?;
             let home = Home::current();
             let options = Options {

@@ -16,7 +16,7 @@ use super::split_owned;
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use crate::net::ToSocketAddrs;
-use crate::net::addr::each_addr;
+use crate::net::addr::{no_address, to_socket_addrs};
 use crate::net::options::{NODELAY, QUICKACK, TTL_V4};
 use crate::net::socket::{self, Socket, internet};
 use crate::net::stream::Stream;
@@ -61,11 +61,19 @@ impl TcpStream {
     ///
     /// Outside the context of a runtime.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
-        each_addr(addr, async |addr| {
-            let fd = socket::open(Domain::for_address(addr), Type::STREAM)?;
-            TcpStream::connect_fd(fd, addr).await
-        })
-        .await
+        let mut last = no_address();
+        for addr in to_socket_addrs(addr).await? {
+            match TcpStream::connect_addr(addr).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_addr(addr: SocketAddr) -> io::Result<TcpStream> {
+        let fd = socket::open(Domain::for_address(addr), Type::STREAM)?;
+        TcpStream::connect_fd(fd, addr).await
     }
 
     pub(super) async fn connect_fd(fd: OwnedFd, addr: SocketAddr) -> io::Result<TcpStream> {

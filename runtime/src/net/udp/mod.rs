@@ -54,7 +54,7 @@ impl UdpSocket {
     ///
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
-        each_addr(addr, async |addr: SocketAddr| {
+        each_addr(addr, |addr| {
             let fd = socket::open(Domain::for_address(addr), Type::DGRAM)?;
             Home::current().kernel().bind(fd.as_fd(), &addr.into())?;
             Ok(UdpSocket::new(fd))
@@ -118,7 +118,7 @@ impl UdpSocket {
     ///
     /// Those of connect(2), of the last address tried.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        each_addr(addr, async |addr: SocketAddr| {
+        each_addr(addr, |addr| {
             let kernel = self.socket.kernel();
             Ok(kernel.connect(self.socket.fd(), &addr.into())?)
         })

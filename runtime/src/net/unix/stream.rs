@@ -43,12 +43,12 @@ pub struct UnixStream {
 
 impl UnixStream {
     /// Connects to the listener at `path`, or at a name of the abstract namespace if it begins
-    /// with a zero byte, by a CONNECT operation. A full backlog is waited for.
+    /// with a zero byte, by a CONNECT operation.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `ConnectionRefused`, `PermissionDenied`; `InvalidInput` if the path is longer
-    /// than 107 bytes.
+    /// `NotFound`, `ConnectionRefused`, `PermissionDenied`; `WouldBlock` if the listener's
+    /// backlog is full; `InvalidInput` if the path is longer than 107 bytes.
     ///
     /// # Cancel safety
     ///
