@@ -702,6 +702,11 @@ fn flags_are_kept_apart_and_opcodes_have_names() {
         .set_personality(9);
     assert!(sqe.flags().contains(SqeFlags::IO_LINK));
     assert!(!sqe.flags().contains(SqeFlags::IO_DRAIN));
+    sqe.add_flags(SqeFlags::IO_DRAIN);
+    assert!(
+        sqe.flags()
+            .contains(SqeFlags::IO_DRAIN | SqeFlags::IO_LINK | SqeFlags::ASYNC)
+    );
     assert_eq!(sqe.as_raw().personality, 9);
     assert_eq!(Opcode::READ.name(), "READ");
     assert_eq!(Opcode(200).name(), "UNKNOWN");
