@@ -18,6 +18,7 @@ use annulus_syscalls::io_uring::register::op::{
 };
 use annulus_syscalls::io_uring::register::{io_uring_buf, io_uring_buf_reg};
 
+use crate::cursor::Cursor;
 use crate::handle::Handle;
 use crate::map::Map;
 use crate::ring::Ring;
@@ -35,8 +36,8 @@ pub struct BufRing {
     memory: BufMemory,
     ring: Arc<Handle>,
     group: u16,
-    /// Our end of the ring; the kernel sees it at `publish`. Only its lower 16 bits exist.
-    tail: u16,
+    /// Our end of the ring; the kernel sees its lower 16 bits at `publish`.
+    tail: Cursor,
     registered: bool,
 }
 
@@ -86,7 +87,7 @@ impl BufRing {
             memory,
             ring: ring.ring_ref().handle,
             group,
-            tail: 0,
+            tail: Cursor::default(),
             registered: true,
         };
         for id in 0..count {
@@ -155,13 +156,14 @@ impl BufRing {
     /// As [`BufRing::push`].
     unsafe fn push_unpublished(&mut self, id: u16) {
         let buffers = &self.memory.0;
+        let mask = u32::from(buffers.count) - 1;
         let entry = io_uring_buf {
             addr: buffers.start(id).as_ptr().expose_provenance() as u64,
             len: buffers.size_bytes,
             bid: id,
             resv: 0,
         };
-        let slot = self.memory.entry(self.tail & (buffers.count - 1)).as_ptr();
+        let slot = self.memory.entry(self.tail.slot(mask)).as_ptr();
         // The last field of entry 0 is the ring's tail, so the fields are written one by one.
         // SAFETY: `slot` points into the mapping; the kernel has consumed what was there, as no
         // more entries are pushed than there are buffers.
@@ -176,7 +178,7 @@ impl BufRing {
         unsafe { len.write(entry.len) };
         // SAFETY: as above.
         unsafe { bid.write(entry.bid) };
-        self.tail = self.tail.wrapping_add(1);
+        self.tail = self.tail.plus(1);
     }
 
     fn publish(&self) {
@@ -185,7 +187,7 @@ impl BufRing {
         let tail = unsafe { &raw mut (*first).resv };
         // SAFETY: aligned, inside the mapping, and only accessed as this atomic.
         let tail = unsafe { AtomicU16::from_ptr(tail) };
-        tail.store(self.tail, Ordering::Release);
+        tail.store(self.tail.raw() as u16, Ordering::Release);
     }
 
     fn unregister_once(&mut self) -> Result<(), Errno> {
@@ -279,9 +281,8 @@ impl BufMemory {
         self.0.size_bytes
     }
 
-    fn entry(&self, index: u16) -> NonNull<io_uring_buf> {
-        let entry_bytes = size_of::<io_uring_buf>();
-        self.0.map.at(usize::from(index) * entry_bytes, 1)
+    fn entry(&self, slot: usize) -> NonNull<io_uring_buf> {
+        self.0.map.at(slot * size_of::<io_uring_buf>(), 1)
     }
 }
 

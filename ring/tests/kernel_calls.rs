@@ -215,3 +215,23 @@ fn a_numeric_host_is_its_own_address() {
     let addresses = kernel().getaddrinfo("127.0.0.1", 80).expect("resolved");
     assert_eq!(addresses, [SocketAddr::from((Ipv4Addr::LOCALHOST, 80))]);
 }
+
+#[test]
+fn a_descriptor_that_is_replaced_keeps_its_number_and_names_nothing() {
+    let kernel = kernel();
+    let (ours, theirs) = pair(&kernel);
+    let placeholder = kernel.placeholder().expect("a placeholder");
+    kernel
+        .replace(placeholder.as_fd(), ours.as_fd())
+        .expect("replaced");
+    assert_eq!(kernel.send(ours.as_fd(), b"x", 0), Err(Errno::EBADF));
+    let mut buf = [MaybeUninit::uninit(); 4];
+    assert_eq!(
+        kernel.recv(theirs.as_fd(), &mut buf, 0),
+        Ok(0),
+        "what it named is closed"
+    );
+    // SAFETY: F_GETFD takes no pointer.
+    let flags = unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_GETFD) };
+    assert_eq!(flags, libc::FD_CLOEXEC);
+}

@@ -198,6 +198,48 @@ fn a_message_wakes_a_waiting_ring_whatever_its_kind() {
 }
 
 #[test]
+fn a_ring_is_dropped_while_others_call_it() {
+    for _ in 0..50 {
+        let ring = ring(false);
+        let callers: Vec<_> = (0..3)
+            .map(|_| {
+                let other = ring.ring_ref();
+                thread::spawn(move || {
+                    // A call either reaches the ring, full or not, or finds it gone, and then for
+                    // good: never another file that took the number.
+                    loop {
+                        match other.send_msg_ring(1, 0) {
+                            Ok(()) | Err(Errno::EOVERFLOW | Errno::ENOMEM) => {}
+                            gone => return gone,
+                        }
+                    }
+                })
+            })
+            .collect();
+        thread::yield_now();
+        drop(ring);
+        for caller in callers {
+            assert_eq!(caller.join().expect("no panic"), Err(Errno::EBADF));
+        }
+    }
+}
+
+#[test]
+fn a_cancel_that_does_not_wait_is_asked_all_the_same() {
+    let mut ring = ring(false);
+    let (silent, _peer) = UnixStream::pair().expect("a pair");
+    let sqe = ring.get_sqe().expect("room");
+    sqe.prep_poll_add(silent.as_raw_fd(), 1).set_user_data(5);
+    ring.submit().expect("submitted");
+    assert_eq!(ring.ring_ref().sync_cancel(5, Some(Duration::ZERO)), Ok(()));
+    ring.enter(1, None).expect("entered");
+    assert_eq!(
+        ring.pop().expect("its last").result(),
+        Err(Errno::ECANCELED)
+    );
+}
+
+#[test]
 fn a_message_between_rings_carries_its_flags() {
     let (mut from, mut to) = (ring(false), ring(false));
     let target = to.fd();

@@ -4,7 +4,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+use annulus_syscalls::calls;
+
 use super::Kernel;
+use super::inline::retry;
 use crate::Errno;
 
 impl Kernel {
@@ -28,18 +31,14 @@ impl Kernel {
     /// # Errors
     /// EBUSY while `over` is being opened by another thread; EINTR is retried.
     pub fn replace(&self, placeholder: BorrowedFd<'_>, over: BorrowedFd<'_>) -> Result<(), Errno> {
+        let (from, to) = (placeholder.as_raw_fd(), over.as_raw_fd());
         match self {
-            Kernel::Uring(_) => loop {
-                let (from, to) = (placeholder.as_raw_fd(), over.as_raw_fd());
-                // SAFETY: dup3 reads no memory, and both numbers are open descriptors.
-                if unsafe { libc::dup3(from, to, libc::O_CLOEXEC) } >= 0 {
-                    return Ok(());
-                }
-                match io::Error::last_os_error().raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    errno => return Err(Errno::from_raw(errno.unwrap_or(libc::EBADF))),
-                }
-            },
+            Kernel::Uring(_) => retry(|| {
+                // SAFETY: the number stays a valid descriptor for whoever owns it; only what it
+                // names changes, which is what the caller asks for.
+                unsafe { calls::dup3(from, to, libc::O_CLOEXEC as u32) }
+            })
+            .map(drop),
         }
     }
 }

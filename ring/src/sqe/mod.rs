@@ -104,11 +104,18 @@ impl Sqe {
         self.0.user_data
     }
 
-    /// Replaces the flags. Call it after the `prep_*` method, which sets those it needs.
+    /// Replaces the flags, those included that the `prep_*` method set because it needs them:
+    /// [`add_flags`](Sqe::add_flags) keeps these.
     #[inline]
     pub fn set_flags(&mut self, flags: SqeFlags) -> &mut Sqe {
         self.0.flags = flags.bits();
         self
+    }
+
+    /// Adds flags to those that are set.
+    #[inline]
+    pub fn add_flags(&mut self, flags: SqeFlags) -> &mut Sqe {
+        self.set_flags(self.flags() | flags)
     }
 
     /// The flags.

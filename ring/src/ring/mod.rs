@@ -6,11 +6,12 @@
 //!
 //! Filling and reaping are plain memory accesses; only `enter` and registrations are calls.
 
+mod registered;
+
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
-use annulus_syscalls::arch::thread_pointer;
 use annulus_syscalls::io_uring::enter::{
     IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_NO_IOWAIT,
     IORING_ENTER_REGISTERED_RING, IORING_ENTER_SQ_WAKEUP,
@@ -20,16 +21,13 @@ use annulus_syscalls::io_uring::queue::{
     IORING_OFF_SQ_RING, IORING_OFF_SQES, IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP,
     IORING_SQ_TASKRUN,
 };
-use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
-use annulus_syscalls::io_uring::register::op::{
-    IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS,
-};
 use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
 use annulus_syscalls::io_uring::{
     __kernel_timespec, io_uring_cqe, io_uring_getevents_arg, io_uring_params, io_uring_sqe,
 };
 use annulus_syscalls::{Errno, calls};
 
+use self::registered::Registered;
 use crate::cqe::Cqe;
 use crate::fork::Origin;
 use crate::handle::Handle;
@@ -296,12 +294,12 @@ impl Ring {
             }
             None => (0, 0),
         };
-        let fd = match &self.registered {
-            Some(registered) if registered.thread == thread_pointer() => {
+        let fd = match self.registered.as_ref().and_then(Registered::index_here) {
+            Some(index) => {
                 flags |= IORING_ENTER_REGISTERED_RING;
-                registered.index as i32
+                index as i32
             }
-            _ => self.fd(),
+            None => self.fd(),
         };
         // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
         // `arg` is what EXT_ARG means, or 0.
@@ -319,63 +317,6 @@ impl Ring {
                 sqe.set_opcode(UNKNOWN_OPCODE);
             }
         });
-    }
-
-    /// Registers the descriptor for the calling thread, so that its enters need not look it up.
-    /// Another thread's enters use the plain descriptor: to it the index means nothing, or another
-    /// ring. A thread that gives the ring away unregisters first, or its registration stays, and
-    /// keeps the kernel's side of the ring alive, until the thread ends.
-    ///
-    /// # Errors
-    /// EEXIST if it is registered already; EBUSY when the thread has 16 registered rings; ENOMEM;
-    /// EBADF in a forked child.
-    ///
-    /// # Kernel
-    /// Since 5.18.
-    pub fn register_ring_fd(&mut self) -> Result<(), Errno> {
-        if self.registered.is_some() {
-            return Err(Errno::EEXIST);
-        }
-        let mut update = io_uring_rsrc_update {
-            offset: u32::MAX,
-            data: self.fd() as u64,
-            ..io_uring_rsrc_update::default()
-        };
-        let arg = (&raw mut update).expose_provenance();
-        // SAFETY: `arg` is the one update that this registration reads and writes.
-        unsafe { self.handle.register(IORING_REGISTER_RING_FDS, arg, 1) }?;
-        self.registered = Some(Registered {
-            index: update.offset,
-            thread: thread_pointer(),
-        });
-        Ok(())
-    }
-
-    /// Forgets the registration.
-    ///
-    /// # Errors
-    /// EINVAL if it is not registered, or by another thread, whose registration stays.
-    pub fn unregister_ring_fd(&mut self) -> Result<(), Errno> {
-        let Some(registered) = self.registered.take() else {
-            return Err(Errno::EINVAL);
-        };
-        if registered.thread != thread_pointer() {
-            return Err(Errno::EINVAL);
-        }
-        let update = io_uring_rsrc_update {
-            offset: registered.index,
-            ..io_uring_rsrc_update::default()
-        };
-        let arg = (&raw const update).expose_provenance();
-        // SAFETY: `arg` is the one update that this registration reads.
-        let done = unsafe { self.handle.register(IORING_UNREGISTER_RING_FDS, arg, 1) };
-        done.map(drop)
-    }
-
-    /// Whether the descriptor is registered, by whichever thread.
-    #[must_use]
-    pub fn is_ring_fd_registered(&self) -> bool {
-        self.registered.is_some()
     }
 
     /// `io_uring_register`(2) with `opcode` (`IORING_REGISTER_*`), for what has no method.
@@ -458,13 +399,6 @@ impl Drop for Ring {
         let _ = self.unregister_ring_fd();
         self.handle.close();
     }
-}
-
-/// An index that stands for the descriptor, in one thread only.
-#[derive(Debug)]
-struct Registered {
-    index: u32,
-    thread: usize,
 }
 
 /// An opcode that no kernel will ever have.

@@ -1,0 +1,134 @@
+//! What steers other operations, rings and processes.
+
+use annulus_ring::Opcode;
+use annulus_syscalls::io_uring::{__kernel_timespec, futex_waitv, io_uring_sqe};
+
+use super::{address, entry, prepared, want};
+
+#[test]
+fn nop() {
+    assert_eq!(entry!(prep_nop()), want(Opcode::NOP, -1));
+}
+
+#[test]
+fn cancels() {
+    let cancel = |fd, addr, op_flags| io_uring_sqe {
+        addr,
+        op_flags,
+        ..want(Opcode::ASYNC_CANCEL, fd)
+    };
+    assert_eq!(entry!(prep_cancel64(9, 1)), cancel(-1, 9, 1));
+    assert_eq!(entry!(prep_cancel_fd(5, 1)), cancel(5, 0, 1 | 2));
+    assert_eq!(entry!(prep_cancel_any()), cancel(-1, 0, 1 | 4));
+}
+
+#[test]
+fn timeouts() {
+    let time = __kernel_timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let addr = address(&time);
+    assert_eq!(
+        entry!(prep_timeout(&raw const time, 3, 1)),
+        io_uring_sqe {
+            addr,
+            len: 1,
+            off: 3,
+            op_flags: 1,
+            ..want(Opcode::TIMEOUT, -1)
+        }
+    );
+    assert_eq!(
+        entry!(prep_timeout_remove(9)),
+        io_uring_sqe {
+            addr: 9,
+            ..want(Opcode::TIMEOUT_REMOVE, -1)
+        }
+    );
+    assert_eq!(
+        entry!(prep_timeout_update(9, &raw const time, 1)),
+        io_uring_sqe {
+            addr: 9,
+            off: addr,
+            op_flags: 3,
+            ..want(Opcode::TIMEOUT_REMOVE, -1)
+        }
+    );
+    assert_eq!(
+        entry!(prep_link_timeout(&raw const time, 1)),
+        io_uring_sqe {
+            addr,
+            len: 1,
+            op_flags: 1,
+            ..want(Opcode::LINK_TIMEOUT, -1)
+        }
+    );
+}
+
+#[test]
+fn messages() {
+    let message = io_uring_sqe {
+        off: 9,
+        len: 3,
+        op_flags: 1,
+        ..want(Opcode::MSG_RING, 5)
+    };
+    assert_eq!(entry!(prep_msg_ring(5, 9, 3, 1)), message);
+    assert_eq!(
+        entry!(prep_msg_ring_cqe_flags(5, 9, 3, 1, 8)),
+        io_uring_sqe {
+            op_flags: 1 | 2,
+            file_index: 8,
+            ..message
+        }
+    );
+    assert_eq!(
+        entry!(prep_msg_ring_fd(5, 6, 7, 9, 1)),
+        io_uring_sqe {
+            addr: 1,
+            len: 0,
+            addr3: 6,
+            file_index: 8,
+            ..message
+        }
+    );
+}
+
+#[test]
+fn futexes_and_children() {
+    let word = 0_u32;
+    let futex = |opcode| io_uring_sqe {
+        addr: address(&word),
+        off: 6,
+        addr3: 7,
+        ..want(opcode, 2)
+    };
+    assert_eq!(
+        entry!(prep_futex_wait(&raw const word, 6, 7, 2)),
+        futex(Opcode::FUTEX_WAIT)
+    );
+    assert_eq!(
+        entry!(prep_futex_wake(&raw const word, 6, 7, 2)),
+        futex(Opcode::FUTEX_WAKE)
+    );
+    let waits = [futex_waitv::default(); 2];
+    assert_eq!(
+        entry!(prep_futex_waitv(waits.as_ptr(), 2)),
+        io_uring_sqe {
+            addr: address(&waits),
+            len: 2,
+            ..want(Opcode::FUTEX_WAITV, 0)
+        }
+    );
+    let mut info = [0_u8; 128];
+    assert_eq!(
+        entry!(prep_waitid(1, 42, info.as_mut_ptr().cast(), 4)),
+        io_uring_sqe {
+            len: 1,
+            off: address(&info),
+            file_index: 4,
+            ..want(Opcode::WAITID, 42)
+        }
+    );
+}
