@@ -196,6 +196,19 @@ impl BlockingPool {
         self.shared.busy.load(Acquire)
     }
 
+    /// Threads alive, those that run a loop aside.
+    #[cfg(test)]
+    fn threads(&self) -> usize {
+        let state = self.shared.lock();
+        state.threads - state.looping
+    }
+
+    /// Closures that wait for a thread.
+    #[cfg(test)]
+    fn queued(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
     /// Ends the pool: closures that have not begun are dropped, on this thread,
     /// and those that run are waited for, up to `timeout`, or without limit. A
     /// call from one of the pool's threads does not wait for that one. False
