@@ -38,23 +38,22 @@ fn package(folder: &Path, manifest: &str, main: &str) {
     }
 }
 
-/// Builds the package `name` in `folder`, without the network if all is there, and returns its
-/// program.
-fn build(folder: &Path, name: &str) -> PathBuf {
+/// Runs cargo in `folder`: without the network if all is there, else with it.
+fn cargo(folder: &Path, args: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = |offline: &[&str]| {
+    let run = |offline: &[&str]| {
         Command::new(&cargo)
             .current_dir(folder)
-            .arg("build")
+            .args(args)
             .args(offline)
             .env("CARGO_TARGET_DIR", target())
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .output()
             .expect("cargo starts")
     };
-    let offline = build(&["--offline"]);
+    let offline = run(&["--offline"]);
     if !offline.status.success() {
-        let online = build(&[]);
+        let online = run(&[]);
         assert!(
             online.status.success(),
             "offline:\n{}\nonline:\n{}",
@@ -62,6 +61,11 @@ fn build(folder: &Path, name: &str) -> PathBuf {
             String::from_utf8_lossy(&online.stderr),
         );
     }
+}
+
+/// Builds the package `name` in `folder`, and returns its program.
+fn build(folder: &Path, name: &str) -> PathBuf {
+    cargo(folder, &["build"]);
     target().join("debug").join(name)
 }
 
@@ -173,6 +177,8 @@ fn a_crate_that_patches_tokio_serves_with_an_unchanged_axum() {
         patch.display(),
     );
     package(folder.path(), &manifest, PATCHED);
+    // As a user does: a lock from before the patch holds on to the published tokio.
+    cargo(folder.path(), &["update", "--package", "tokio"]);
     let program = build(folder.path(), "patched");
 
     // 1. The server names the port it was given.
