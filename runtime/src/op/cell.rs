@@ -21,6 +21,7 @@ pub(super) struct VTable {
     pub(super) fill: unsafe fn(*mut u8, &mut Sqe),
     pub(super) more: unsafe fn(*mut u8, Cqe),
     pub(super) again: unsafe fn(*mut u8, Cqe) -> bool,
+    pub(super) stranded: unsafe fn(*mut u8),
     /// Turns the operation into its output, in place.
     pub(super) finish: unsafe fn(*mut u8, Cqe),
     pub(super) drop_op: unsafe fn(*mut u8),
@@ -37,6 +38,7 @@ impl<T: Op> Body<T> {
         fill: Self::fill,
         more: Self::more,
         again: Self::again,
+        stranded: Self::stranded,
         finish: Self::finish,
         drop_op: Self::drop_op,
         discard: Self::discard,
@@ -55,6 +57,13 @@ impl<T: Op> Body<T> {
     unsafe fn more(body: *mut u8, cqe: Cqe) {
         // SAFETY: passed on: `Op::more` is given a pointer, and touches only what was not lent.
         unsafe { T::more(body.cast(), cqe) };
+    }
+
+    /// # Safety
+    /// The body holds an operation whose memory the kernel may still use.
+    unsafe fn stranded(body: *mut u8) {
+        // SAFETY: passed on: `Op::stranded` is given a pointer, as `Op::more` is.
+        unsafe { T::stranded(body.cast()) };
     }
 
     /// # Safety
@@ -205,6 +214,12 @@ impl HeaderRef {
         debug_assert!(matches!(self.phase(), Phase::Lent | Phase::DroppedLent));
         // SAFETY: between publish and the terminal CQE the body holds the operation.
         unsafe { (self.vtable().more)(self.body(), cqe) };
+    }
+
+    /// Tells the operation that its ring has failed.
+    pub(super) fn stranded(self) {
+        // SAFETY: between publish and the terminal CQE the body holds the operation.
+        unsafe { (self.vtable().stranded)(self.body()) };
     }
 
     /// Asks the operation whether it goes round again after its terminal CQE.

@@ -92,6 +92,14 @@ pub(crate) unsafe trait Op: Send + 'static {
         None
     }
 
+    /// The ring has failed for good while the kernel has the operation: whoever waits elsewhere
+    /// than for the output is woken, and finds the error at the home.
+    ///
+    /// # Safety
+    ///
+    /// As for `more`.
+    unsafe fn stranded(_this: *mut Self) {}
+
     /// Nobody waits for the output: what it holds goes home.
     fn discard(_output: Self::Output) {}
 }

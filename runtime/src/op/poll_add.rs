@@ -58,6 +58,12 @@ unsafe impl Op for PollAdd {
         }
     }
 
+    unsafe fn stranded(this: *mut Self) {
+        // SAFETY: the table calls this with a live op, and the kernel was given no part of it.
+        let this = unsafe { &*this };
+        this.readiness.wake(Ready::ALL);
+    }
+
     fn finish(self, cqe: Cqe) {
         match cqe.result() {
             Ok(mask) => self.readiness.finish(self.side, Ready::from_poll(mask)),

@@ -52,6 +52,12 @@ unsafe impl Op for RecvSelect {
         sqe.set_poll_first();
     }
 
+    unsafe fn stranded(this: *mut Self) {
+        // SAFETY: the table calls this with a live op, and the kernel was given no part of it.
+        let this = unsafe { &*this };
+        this.readiness.wake(Ready::ALL);
+    }
+
     fn finish(self, cqe: Cqe) {
         let ready = self.landing.land(cqe);
         if ready.is_empty() {

@@ -451,6 +451,7 @@ impl Table {
         let leaked = lent.len();
         for (_, cell) in lent {
             say(cell.code(), cell.site());
+            isolated("a waker", || cell.stranded());
             if cell.change(Phase::Lent, Phase::Lost).is_ok() {
                 isolated("a waker", || cell.waker.wake());
             }
