@@ -253,20 +253,30 @@ fn an_output_nobody_takes_is_dropped_with_the_handle_once() {
     assert_eq!(drops.load(SeqCst), 1);
 }
 
+/// Counts its drop if that is part of an unwind.
+struct Unwinding(Arc<AtomicUsize>);
+
+impl Drop for Unwinding {
+    fn drop(&mut self) {
+        self.0.fetch_add(usize::from(thread::panicking()), SeqCst);
+    }
+}
+
 #[test]
 fn a_panic_in_a_poll_ends_that_task_only() {
     let f = Fixture::new();
     let drops = counter();
     let held = Bomb::new(&drops, true);
+    let unwinding = Unwinding(drops.clone());
     let mut bad = f.spawn(poll_fn(move |_| -> Poll<()> {
-        let _held = &held;
+        let _held = (&held, &unwinding);
         panic!("poll");
     }));
     let mut good = f.spawn(async { 1 });
     f.queue.run();
     // The panic of the poll is told, not that of the destructor after it.
     assert_eq!(message(assert_ready!(poll(&mut bad)).unwrap_err()), "poll");
-    assert_eq!(drops.load(SeqCst), 1);
+    assert_eq!(drops.load(SeqCst), 2);
     assert_eq!(assert_ready!(poll(&mut good)).unwrap(), 1);
     assert_eq!(f.tasks.len(), 0);
 }

@@ -45,6 +45,18 @@ impl<F: Future> Stage<F> {
     }
 }
 
+/// Drops a future whose poll panics while the panic unwinds: destructors of the
+/// user may ask `std::thread::panicking`. A second panic, in them, is kept in.
+struct ClearOnUnwind<'a, F: Future>(&'a mut Stage<F>);
+
+impl<F: Future> Drop for ClearOnUnwind<'_, F> {
+    fn drop(&mut self) {
+        if let Err(payload) = self.0.clear() {
+            quietly(|| drop(payload));
+        }
+    }
+}
+
 /// What depends on the future's type. The header given is always that of a
 /// cell of this type.
 pub(super) struct Vtable {
@@ -99,13 +111,18 @@ unsafe fn poll<F: Future, S>(header: NonNull<Header>, cx: &mut Context<'_>) -> b
     let stage = unsafe { stage_of::<F, S>(header) };
     // SAFETY: as the caller's.
     let id = unsafe { cell_of::<F, S>(header) }.header.id;
-    let Stage::Future(future) = stage else {
-        unreachable!("a task that runs has a future");
-    };
-    // SAFETY: the future stays in the cell, at its address, until it is
-    // dropped there.
-    let future = unsafe { Pin::new_unchecked(future) };
-    let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let guard = ClearOnUnwind(stage);
+        let Stage::Future(future) = &mut *guard.0 else {
+            unreachable!("a task that runs has a future");
+        };
+        // SAFETY: the future stays in the cell, at its address, until it is
+        // dropped there.
+        let future = unsafe { Pin::new_unchecked(future) };
+        let polled = future.poll(cx);
+        mem::forget(guard);
+        polled
+    }));
     let result = match polled {
         Ok(Poll::Pending) => return false,
         Ok(Poll::Ready(output)) => Ok(output),
@@ -114,15 +131,12 @@ unsafe fn poll<F: Future, S>(header: NonNull<Header>, cx: &mut Context<'_>) -> b
     let result = match (result, stage.clear()) {
         (result, Ok(())) => result,
         // A future that panics while it is dropped has failed, whatever it had
-        // answered; of two panics the first is told.
+        // answered.
         (Ok(output), Err(payload)) => {
             quietly(|| drop(output));
             Err(JoinError::panic(id, payload))
         }
-        (Err(error), Err(payload)) => {
-            quietly(|| drop(payload));
-            Err(error)
-        }
+        (Err(_), Err(_)) => unreachable!("the guard has dropped the future"),
     };
     *stage = Stage::Output(result);
     true
