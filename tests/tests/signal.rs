@@ -33,7 +33,6 @@ fn runtime() -> Runtime {
 
 #[test]
 fn a_parked_listener_is_woken() {
-    let _serial = serial();
     let rounds = stress(SIGNALS) / RUNTIMES;
     for_each_runtime(|name, runtime| {
         runtime.block_on(async {
@@ -48,7 +47,6 @@ fn a_parked_listener_is_woken() {
         });
         println!("{name}: {rounds} signals sent, {rounds} received");
     });
-    nothing_in_flight("a_parked_listener_is_woken");
 }
 
 #[test]
@@ -69,7 +67,7 @@ fn a_signal_is_for_all_who_listened_before_it_came() {
         }
         assert!(!has_come(&mut late));
         // 3. A dropped wait takes nothing with it.
-        drop(first.recv().now_or_never());
+        assert!(!has_come(&mut first));
         send(kind);
         assert!(has_come(&mut first) && has_come(&mut late));
         // 4. Nor does a dropped listener.

@@ -11,8 +11,8 @@
 //!                                  }
 //! ```
 //!
-//! [`args`] reads the attribute, [`function`] takes the function apart and puts
-//! it together again, [`path`] finds the name under which the user's crate
+//! `args` reads the attribute, `function` takes the function apart and puts
+//! it together again, `path` finds the name under which the user's crate
 //! knows annulus.
 #![forbid(unsafe_code)]
 

@@ -1,0 +1,61 @@
+//! One source, two manifests: `runtime` and `runtime/patch` differ where they must, and nowhere
+//! else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// The `key = value` lines of a section.
+fn section(manifest: &str, name: &str) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(manifest);
+    let text = fs::read_to_string(path).expect("the manifest is there");
+    text.lines()
+        .skip_while(|line| *line != format!("[{name}]"))
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+fn both(name: &str) -> [BTreeMap<String, String>; 2] {
+    ["runtime/Cargo.toml", "runtime/patch/Cargo.toml"].map(|manifest| {
+        let lines = section(manifest, name);
+        assert!(!lines.is_empty(), "{manifest} has no [{name}]");
+        lines
+    })
+}
+
+#[test]
+fn the_patch_has_the_features_of_the_runtime() {
+    let [mut runtime, mut patch] = both("features");
+    runtime.remove("default").expect("the runtime has defaults");
+    let none = patch.remove("default");
+    assert_eq!(none.as_deref(), Some("[]"), "as tokio has it");
+    assert_eq!(runtime, patch);
+}
+
+#[test]
+fn the_patch_has_the_dependencies_of_the_runtime() {
+    let [mut runtime, mut patch] = both("dependencies");
+    // Those of this workspace are by path there; tokio itself is by git.
+    for key in [
+        "annulus-macros",
+        "annulus-ring",
+        "annulus-ring.workspace",
+        "real",
+    ] {
+        runtime.remove(key);
+        patch.remove(key);
+    }
+    assert!(runtime.len() > 5, "{runtime:?}");
+    assert_eq!(runtime, patch);
+
+    let real = both("dependencies").map(|lines| lines["real"].clone());
+    let features =
+        real.map(|line| line[line.find("features = ").expect("it has some")..].to_owned());
+    assert_eq!(features[0], features[1]);
+}
