@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::header::{HeaderRef, Link, Phase};
 use super::page::{BODY_ALIGN, BODY_OFFSET, BODY_SIZE_MAX, class_of};
@@ -20,6 +20,7 @@ pub(super) struct VTable {
     pub(super) on_drop: OnDrop,
     pub(super) fill: unsafe fn(*mut u8, &mut Sqe),
     pub(super) more: unsafe fn(*mut u8, Cqe),
+    pub(super) adrift: unsafe fn(*mut u8, Errno),
     pub(super) again: unsafe fn(*mut u8, Cqe) -> bool,
     /// Turns the operation into its output, in place.
     pub(super) finish: unsafe fn(*mut u8, Cqe),
@@ -36,6 +37,7 @@ impl<T: Op> Body<T> {
         on_drop: T::ON_DROP,
         fill: Self::fill,
         more: Self::more,
+        adrift: Self::adrift,
         again: Self::again,
         finish: Self::finish,
         drop_op: Self::drop_op,
@@ -55,6 +57,13 @@ impl<T: Op> Body<T> {
     unsafe fn more(body: *mut u8, cqe: Cqe) {
         // SAFETY: passed on: `Op::more` is given a pointer, and touches only what was not lent.
         unsafe { T::more(body.cast(), cqe) };
+    }
+
+    /// # Safety
+    /// The body holds an operation whose memory the kernel may still use.
+    unsafe fn adrift(body: *mut u8, errno: Errno) {
+        // SAFETY: passed on: `Op::adrift` is given a pointer, and touches only what was not lent.
+        unsafe { T::adrift(body.cast(), errno) };
     }
 
     /// # Safety
@@ -205,6 +214,14 @@ impl HeaderRef {
         debug_assert!(matches!(self.phase(), Phase::Lent | Phase::DroppedLent));
         // SAFETY: between publish and the terminal CQE the body holds the operation.
         unsafe { (self.vtable().more)(self.body(), cqe) };
+    }
+
+    /// Tells the operation that the ring keeps it for good.
+    pub(super) fn adrift(self, errno: Errno) {
+        debug_assert!(matches!(self.phase(), Phase::Lent | Phase::DroppedLent));
+        // SAFETY: between publish and the terminal CQE, which never comes, the body holds the
+        // operation.
+        unsafe { (self.vtable().adrift)(self.body(), errno) };
     }
 
     /// Asks the operation whether it goes round again after its terminal CQE.

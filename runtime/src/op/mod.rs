@@ -92,6 +92,14 @@ pub(crate) unsafe trait Op: Send + 'static {
         None
     }
 
+    /// The ring keeps what was lent to it for good, and no completion will come: for operations
+    /// that report to others than their future.
+    ///
+    /// # Safety
+    ///
+    /// As for `more`.
+    unsafe fn adrift(_this: *mut Self, _errno: Errno) {}
+
     /// Nobody waits for the output: what it holds goes home.
     fn discard(_output: Self::Output) {}
 }

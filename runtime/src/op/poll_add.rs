@@ -11,7 +11,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use crate::io::Ready;
@@ -56,6 +56,13 @@ unsafe impl Op for PollAdd {
         if let Ok(mask) = cqe.result() {
             this.readiness.land(Ready::from_poll(mask));
         }
+    }
+
+    unsafe fn adrift(this: *mut Self, _errno: Errno) {
+        // SAFETY: as in `more`.
+        let this = unsafe { &*this };
+        // Whoever looks again finds that the home refuses everything, and why.
+        this.readiness.fail(this.side, 0);
     }
 
     fn finish(self, cqe: Cqe) {

@@ -6,7 +6,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use super::landing::Landing;
@@ -50,6 +50,13 @@ unsafe impl Op for RecvSelect {
         let sqe = unsafe { sqe.prep_recv_select(self.fd, self.len, 0, group) };
         // It waits because there was nothing: another look would find nothing.
         sqe.set_poll_first();
+    }
+
+    unsafe fn adrift(this: *mut Self, _errno: Errno) {
+        // SAFETY: the kernel was lent the pool's memory, and no part of the op.
+        let this = unsafe { &*this };
+        // The receive is in flight for good; the home says why to whoever looks.
+        this.readiness.wake(Ready::READABLE);
     }
 
     fn finish(self, cqe: Cqe) {
