@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::header::{HeaderRef, Link, Phase};
 use super::page::{BODY_ALIGN, BODY_OFFSET, BODY_SIZE_MAX, class_of};
@@ -20,8 +20,8 @@ pub(super) struct VTable {
     pub(super) on_drop: OnDrop,
     pub(super) fill: unsafe fn(*mut u8, &mut Sqe),
     pub(super) more: unsafe fn(*mut u8, Cqe),
+    pub(super) adrift: unsafe fn(*mut u8, Errno),
     pub(super) again: unsafe fn(*mut u8, Cqe) -> bool,
-    pub(super) stranded: unsafe fn(*mut u8),
     /// Turns the operation into its output, in place.
     pub(super) finish: unsafe fn(*mut u8, Cqe),
     pub(super) drop_op: unsafe fn(*mut u8),
@@ -37,8 +37,8 @@ impl<T: Op> Body<T> {
         on_drop: T::ON_DROP,
         fill: Self::fill,
         more: Self::more,
+        adrift: Self::adrift,
         again: Self::again,
-        stranded: Self::stranded,
         finish: Self::finish,
         drop_op: Self::drop_op,
         discard: Self::discard,
@@ -61,9 +61,9 @@ impl<T: Op> Body<T> {
 
     /// # Safety
     /// The body holds an operation whose memory the kernel may still use.
-    unsafe fn stranded(body: *mut u8) {
-        // SAFETY: passed on: `Op::stranded` is given a pointer, as `Op::more` is.
-        unsafe { T::stranded(body.cast()) };
+    unsafe fn adrift(body: *mut u8, errno: Errno) {
+        // SAFETY: passed on: `Op::adrift` is given a pointer, and touches only what was not lent.
+        unsafe { T::adrift(body.cast(), errno) };
     }
 
     /// # Safety
@@ -216,10 +216,12 @@ impl HeaderRef {
         unsafe { (self.vtable().more)(self.body(), cqe) };
     }
 
-    /// Tells the operation that its ring has failed.
-    pub(super) fn stranded(self) {
-        // SAFETY: between publish and the terminal CQE the body holds the operation.
-        unsafe { (self.vtable().stranded)(self.body()) };
+    /// Tells the operation that the ring keeps it for good.
+    pub(super) fn adrift(self, errno: Errno) {
+        debug_assert!(matches!(self.phase(), Phase::Lent | Phase::DroppedLent));
+        // SAFETY: between publish and the terminal CQE, which never comes, the body holds the
+        // operation.
+        unsafe { (self.vtable().adrift)(self.body(), errno) };
     }
 
     /// Asks the operation whether it goes round again after its terminal CQE.

@@ -92,13 +92,13 @@ pub(crate) unsafe trait Op: Send + 'static {
         None
     }
 
-    /// The ring has failed for good while the kernel has the operation: whoever waits elsewhere
-    /// than for the output is woken, and finds the error at the home.
+    /// The ring keeps what was lent to it for good, and no completion will come: for operations
+    /// that report to others than their future.
     ///
     /// # Safety
     ///
     /// As for `more`.
-    unsafe fn stranded(_this: *mut Self) {}
+    unsafe fn adrift(_this: *mut Self, _errno: Errno) {}
 
     /// Nobody waits for the output: what it holds goes home.
     fn discard(_output: Self::Output) {}

@@ -11,7 +11,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use crate::io::Ready;
@@ -58,10 +58,11 @@ unsafe impl Op for PollAdd {
         }
     }
 
-    unsafe fn stranded(this: *mut Self) {
-        // SAFETY: the table calls this with a live op, and the kernel was given no part of it.
+    unsafe fn adrift(this: *mut Self, _errno: Errno) {
+        // SAFETY: as in `more`.
         let this = unsafe { &*this };
-        this.readiness.wake(Ready::ALL);
+        // Whoever looks again finds that the home refuses everything, and why.
+        this.readiness.fail(this.side, 0);
     }
 
     fn finish(self, cqe: Cqe) {

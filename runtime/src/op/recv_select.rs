@@ -6,7 +6,7 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use super::landing::Landing;
@@ -52,10 +52,11 @@ unsafe impl Op for RecvSelect {
         sqe.set_poll_first();
     }
 
-    unsafe fn stranded(this: *mut Self) {
-        // SAFETY: the table calls this with a live op, and the kernel was given no part of it.
+    unsafe fn adrift(this: *mut Self, _errno: Errno) {
+        // SAFETY: the kernel was lent the pool's memory, and no part of the op.
         let this = unsafe { &*this };
-        this.readiness.wake(Ready::ALL);
+        // The receive is in flight for good; the home says why to whoever looks.
+        this.readiness.wake(Ready::READABLE);
     }
 
     fn finish(self, cqe: Cqe) {

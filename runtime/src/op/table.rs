@@ -446,12 +446,16 @@ impl Table {
     }
 
     /// Gives up what the kernel has for good, and says what it was. The cells stay as they are.
-    pub(crate) fn leak(&self, mut say: impl FnMut(Opcode, &'static Location<'static>)) -> usize {
+    pub(crate) fn leak(
+        &self,
+        errno: Errno,
+        mut say: impl FnMut(Opcode, &'static Location<'static>),
+    ) -> usize {
         let lent = std::mem::take(&mut self.cells.borrow_mut().lent);
         let leaked = lent.len();
         for (_, cell) in lent {
             say(cell.code(), cell.site());
-            isolated("a waker", || cell.stranded());
+            isolated("a lost operation's handler", || cell.adrift(errno));
             if cell.change(Phase::Lent, Phase::Lost).is_ok() {
                 isolated("a waker", || cell.waker.wake());
             }

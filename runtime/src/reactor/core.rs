@@ -266,8 +266,9 @@ impl Core {
     /// Gives up what the kernel has, counted and named.
     pub(crate) fn leak(&self) -> usize {
         let stats = self.home.stats();
+        let errno = self.home.refusal().unwrap_or(Errno::ECANCELED);
         self.table
-            .leak(|operation, site| stats.leak(operation, site))
+            .leak(errno, |operation, site| stats.leak(operation, site))
     }
 
     pub(crate) fn into_table(self) -> Table {
