@@ -315,7 +315,10 @@ impl Scheduler {
 
     /// Drops every task. With a single core it is in context meanwhile, so that what the tasks
     /// own is given up at its home.
-    #[expect(clippy::vec_box, reason = "a core passes between threads as one pointer")]
+    #[expect(
+        clippy::vec_box,
+        reason = "a core passes between threads as one pointer"
+    )]
     fn drop_tasks(&self, cores: &mut Vec<Box<Core>>) {
         let outside = context::take_core();
         if cores.len() == 1 {
