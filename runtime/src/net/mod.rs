@@ -15,7 +15,7 @@ mod hot;
 mod listener;
 mod options;
 mod shortage;
-mod socket;
+pub(crate) mod socket;
 mod stream;
 pub mod tcp;
 mod udp;

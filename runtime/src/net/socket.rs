@@ -24,6 +24,7 @@ use crate::io::{Interest, ReadBuf, Ready};
 use crate::op::Submit;
 use crate::op::connect::Connect;
 use crate::op::inline;
+use crate::op::landing::Taken;
 use crate::reactor::Home;
 
 pub(crate) struct Socket {
@@ -104,15 +105,15 @@ impl Socket {
         }
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_ref().expect("present until taken apart").as_fd()
     }
 
-    pub(super) fn home(&self) -> &Arc<Home> {
+    pub(crate) fn home(&self) -> &Arc<Home> {
         self.io.home()
     }
 
-    pub(super) fn kernel(&self) -> &Kernel {
+    pub(crate) fn kernel(&self) -> &Kernel {
         self.io.home().kernel()
     }
 
@@ -144,6 +145,33 @@ impl Socket {
     pub(super) fn into_fd(mut self) -> OwnedFd {
         drop(self.io.take_polls());
         self.fd.take().expect("present until taken apart")
+    }
+
+    /// Takes what a receive of an earlier read has left, for whoever is about to receive by an
+    /// operation of their own; waits for it while it is in flight. `None` if there is nothing.
+    pub(crate) fn poll_leftover(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Option<usize>>> {
+        loop {
+            self.io.alive()?;
+            match self.hot.take(buf, false) {
+                Taken::Nothing | Taken::Starved => return Poll::Ready(Ok(None)),
+                Taken::Bytes { len, .. } => return Poll::Ready(Ok(Some(len))),
+                Taken::Failed(error) => return Poll::Ready(Err(error)),
+                Taken::Busy => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Taken::Lent => {
+                    self.io.readiness().register(Side::Read, cx.waker());
+                    if self.hot.is_lent() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
     }
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {

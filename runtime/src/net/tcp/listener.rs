@@ -76,6 +76,10 @@ impl TcpListener {
         }
     }
 
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.listener.socket
+    }
+
     /// Accepts one connection: the stream and its peer's address.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl TcpStream {
 
     /// A connection that accept took: there is room in its buffer, and maybe a request.
     #[track_caller]
-    pub(super) fn accepted(fd: OwnedFd) -> TcpStream {
+    pub(crate) fn accepted(fd: OwnedFd) -> TcpStream {
         TcpStream {
             stream: Stream::new(Socket::new(fd, Ready::WRITABLE)),
         }
@@ -408,6 +408,10 @@ impl TcpStream {
 
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.stream.socket
     }
 }
 

@@ -540,6 +540,10 @@ impl UdpSocket {
         Ok(sender)
     }
 
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     fn recv_addr(&self, buf: &mut ReadBuf<'_>) -> io::Result<(usize, SocketAddr)> {
         let (len, sender) = self.socket.recv_from(buf)?;
         Ok((len, internet(sender)?))

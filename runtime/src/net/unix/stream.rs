@@ -325,6 +325,10 @@ impl UnixStream {
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
     }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.stream.socket
+    }
 }
 
 impl AsyncRead for UnixStream {
