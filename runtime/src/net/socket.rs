@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use annulus_ring::{Kernel, SockAddr};
+use annulus_ring::{Kernel, Mask, SockAddr};
 use socket_address::{Domain, Type};
 
 use super::hot::Hot;
@@ -38,24 +38,34 @@ pub(crate) struct Socket {
     lanes: OnceLock<Arc<Lanes>>,
 }
 
-/// A new descriptor of the current runtime's kernel, non-blocking and closed on exec.
-#[track_caller]
-pub(super) fn open(domain: Domain, kind: Type) -> io::Result<OwnedFd> {
-    let home = Home::current();
-    let flags = os::SOCK_NONBLOCK | os::SOCK_CLOEXEC;
-    Ok(home
-        .kernel()
-        .socket(domain.into(), i32::from(kind) | flags, 0)?)
+/// The kernel for calls on a socket that has no home yet: the current runtime's, else the one
+/// that a runtime made here would have.
+///
+/// # Errors
+///
+/// Outside of any runtime, if io_uring cannot be used.
+pub(super) fn kernel() -> io::Result<Kernel> {
+    static OUTSIDE: OnceLock<Kernel> = OnceLock::new();
+    if let Some(home) = context::home() {
+        return Ok(home.kernel().clone());
+    }
+    if let Some(kernel) = OUTSIDE.get() {
+        return Ok(kernel.clone());
+    }
+    let kernel = Kernel::uring(Mask::default())?;
+    Ok(OUTSIDE.get_or_init(|| kernel).clone())
+}
+
+/// A new descriptor, non-blocking and closed on exec.
+pub(super) fn open(kernel: &Kernel, domain: Domain, kind: Type) -> io::Result<OwnedFd> {
+    Ok(kernel.socket(domain.into(), kind.into(), 0)?)
 }
 
 /// Two Unix sockets that are connected with each other.
 #[track_caller]
 pub(super) fn pair(kind: Type) -> io::Result<(OwnedFd, OwnedFd)> {
     let home = Home::current();
-    let flags = os::SOCK_NONBLOCK | os::SOCK_CLOEXEC;
-    Ok(home
-        .kernel()
-        .socketpair(os::AF_UNIX, i32::from(kind) | flags, 0)?)
+    Ok(home.kernel().socketpair(os::AF_UNIX, kind.into(), 0)?)
 }
 
 /// Connects `fd` by a CONNECT operation of the current home.
@@ -113,6 +123,7 @@ impl Socket {
         self.fd.as_ref().expect("present until taken apart").as_fd()
     }
 
+<<<<<<< HEAD
     /// The turns that operations with owned buffers take.
     pub(crate) fn lanes(&self) -> &Arc<Lanes> {
         let readiness = self.io.readiness();
@@ -125,6 +136,8 @@ impl Socket {
         self.lanes.get().map(|lanes| &**lanes)
     }
 
+=======
+>>>>>>> net
     pub(crate) fn home(&self) -> &Arc<Home> {
         self.io.home()
     }
@@ -170,11 +183,14 @@ impl Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
+<<<<<<< HEAD
         if let Some(lanes) = self.used_lanes()
             && let len @ 1.. = lanes.read_stash(buf, false)
         {
             return Poll::Ready(Ok(Some(len)));
         }
+=======
+>>>>>>> net
         loop {
             self.io.alive()?;
             match self.hot.take(buf, false) {

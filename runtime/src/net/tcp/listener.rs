@@ -51,8 +51,8 @@ impl TcpListener {
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         each_addr(addr, |addr| {
-            let fd = socket::open(Domain::for_address(addr), Type::STREAM)?;
             let home = Home::current();
+            let fd = socket::open(home.kernel(), Domain::for_address(addr), Type::STREAM)?;
             let options = Options {
                 kernel: home.kernel(),
                 fd: fd.as_fd(),
@@ -64,6 +64,7 @@ impl TcpListener {
         .await
     }
 
+    #[track_caller]
     pub(super) fn listen(fd: OwnedFd, backlog: i32) -> io::Result<TcpListener> {
         Home::current().kernel().listen(fd.as_fd(), backlog)?;
         Ok(TcpListener::new(fd))

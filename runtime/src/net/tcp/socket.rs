@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket_address::{Domain, Type};
@@ -13,13 +12,12 @@ use socket_address::{Domain, Type};
 use super::listener::TcpListener;
 use super::stream::TcpStream;
 use crate::net::options::{self, Options};
-use crate::net::socket::{internet, open};
-use crate::reactor::Home;
+use crate::net::socket::{internet, kernel, open};
 
 /// A TCP socket whose options can be set before it connects or listens.
 ///
-/// Its functions are called in the context of a runtime, whose kernel they use, and panic
-/// outside of one.
+/// All but [`connect`](TcpSocket::connect) and [`listen`](TcpSocket::listen) work outside of a
+/// runtime too.
 ///
 /// ```
 /// use annulus::net::TcpSocket;
@@ -42,9 +40,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of socket(2).
-    #[track_caller]
     pub fn new_v4() -> io::Result<TcpSocket> {
-        open(Domain::IPV4, Type::STREAM).map(TcpSocket::from_fd)
+        open(&kernel()?, Domain::IPV4, Type::STREAM).map(TcpSocket::from_fd)
     }
 
     /// A socket for IPv6.
@@ -52,9 +49,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of socket(2).
-    #[track_caller]
     pub fn new_v6() -> io::Result<TcpSocket> {
-        open(Domain::IPV6, Type::STREAM).map(TcpSocket::from_fd)
+        open(&kernel()?, Domain::IPV6, Type::STREAM).map(TcpSocket::from_fd)
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> TcpSocket {
@@ -73,8 +69,7 @@ impl TcpSocket {
     ///
     /// `AddrInUse`, `PermissionDenied`, `AddrNotAvailable`.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
-        let home = Home::current();
-        Ok(home.kernel().bind(self.fd.as_fd(), &addr.into())?)
+        Ok(kernel()?.bind(self.fd.as_fd(), &addr.into())?)
     }
 
     /// Connects to `addr`; see [`TcpStream::connect`].
@@ -86,6 +81,10 @@ impl TcpSocket {
     /// # Cancel safety
     ///
     /// A connection that was under way is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside the context of a runtime.
     pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
         TcpStream::connect_fd(self.fd, addr).await
     }
@@ -96,6 +95,11 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of listen(2).
+    ///
+    /// # Panics
+    ///
+    /// Outside the context of a runtime.
+    #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         TcpListener::listen(self.fd, i32::try_from(backlog).unwrap_or(i32::MAX))
     }
@@ -106,7 +110,7 @@ impl TcpSocket {
     ///
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet(Home::current().kernel().getsockname(self.fd.as_fd())?)
+        internet(kernel()?.getsockname(self.fd.as_fd())?)
     }
 
     /// Takes the error that the socket has to report (`SO_ERROR`).
@@ -333,10 +337,9 @@ impl TcpSocket {
         self.with(|options| options.bind_device(interface))
     }
 
-    fn with<R>(&self, call: impl FnOnce(Options<'_>) -> R) -> R {
-        let home: Arc<Home> = Home::current();
+    fn with<R>(&self, call: impl FnOnce(Options<'_>) -> io::Result<R>) -> io::Result<R> {
         call(Options {
-            kernel: home.kernel(),
+            kernel: &kernel()?,
             fd: self.fd.as_fd(),
         })
     }

@@ -21,6 +21,7 @@ use crate::net::options::{NODELAY, QUICKACK, TTL_V4};
 use crate::net::socket::{self, Socket, internet};
 use crate::net::stream::Stream;
 use crate::op::inline::with_read_buf;
+use crate::reactor::Home;
 
 /// A TCP connection, read and written by [`AsyncRead`] and [`AsyncWrite`].
 ///
@@ -72,7 +73,8 @@ impl TcpStream {
     }
 
     async fn connect_addr(addr: SocketAddr) -> io::Result<TcpStream> {
-        let fd = socket::open(Domain::for_address(addr), Type::STREAM)?;
+        let home = Home::current();
+        let fd = socket::open(home.kernel(), Domain::for_address(addr), Type::STREAM)?;
         TcpStream::connect_fd(fd, addr).await
     }
 
@@ -83,11 +85,12 @@ impl TcpStream {
         })
     }
 
-    /// A connection that accept took: there is room in its buffer, and maybe a request.
+    /// A connection that accept took: there is room in its buffer, and mostly a request. Where
+    /// there is none yet, the first read finds out.
     #[track_caller]
     pub(crate) fn accepted(fd: OwnedFd) -> TcpStream {
         TcpStream {
-            stream: Stream::new(Socket::new(fd, Ready::WRITABLE)),
+            stream: Stream::new(Socket::new(fd, Ready::READABLE | Ready::WRITABLE)),
         }
     }
 

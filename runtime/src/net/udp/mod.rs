@@ -55,8 +55,9 @@ impl UdpSocket {
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
         each_addr(addr, |addr| {
-            let fd = socket::open(Domain::for_address(addr), Type::DGRAM)?;
-            Home::current().kernel().bind(fd.as_fd(), &addr.into())?;
+            let home = Home::current();
+            let fd = socket::open(home.kernel(), Domain::for_address(addr), Type::DGRAM)?;
+            home.kernel().bind(fd.as_fd(), &addr.into())?;
             Ok(UdpSocket::new(fd))
         })
         .await

@@ -16,6 +16,7 @@ use crate::io::readiness::Side;
 use crate::io::{Interest, ReadBuf, Ready};
 use crate::net::socket::{self, Socket};
 use crate::op::inline::with_read_buf;
+use crate::reactor::Home;
 
 /// What a receive waits for.
 const RECEIVE: Interest = Interest::READABLE;
@@ -69,7 +70,9 @@ impl UnixDatagram {
     /// Outside the context of a runtime.
     #[track_caller]
     pub fn unbound() -> io::Result<UnixDatagram> {
-        Ok(UnixDatagram::new(socket::open(Domain::UNIX, Type::DGRAM)?))
+        let home = Home::current();
+        let fd = socket::open(home.kernel(), Domain::UNIX, Type::DGRAM)?;
+        Ok(UnixDatagram::new(fd))
     }
 
     /// Makes two sockets that are connected with each other.

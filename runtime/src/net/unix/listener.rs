@@ -64,7 +64,7 @@ impl UnixListener {
     #[track_caller]
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<UnixListener> {
         let home = Home::current();
-        let fd = socket::open(Domain::UNIX, Type::STREAM)?;
+        let fd = socket::open(home.kernel(), Domain::UNIX, Type::STREAM)?;
         home.kernel().bind(fd.as_fd(), &socket_addr.to_raw()?)?;
         UnixListener::listen(fd, BACKLOG)
     }
@@ -136,7 +136,7 @@ impl UnixListener {
     /// No connection is lost: until the future is ready, all of them stand in the backlog.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (fd, peer) = self.listener.accept().await?;
-        Ok((UnixStream::connected(fd), SocketAddr::from_raw(&peer)?))
+        Ok((UnixStream::accepted(fd), SocketAddr::from_raw(&peer)?))
     }
 
     /// As [`accept`](UnixListener::accept); only the last task that polled is woken.
@@ -146,10 +146,7 @@ impl UnixListener {
     /// As [`accept`](UnixListener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let (fd, peer) = ready!(self.listener.poll_accept(cx))?;
-        Poll::Ready(Ok((
-            UnixStream::connected(fd),
-            SocketAddr::from_raw(&peer)?,
-        )))
+        Poll::Ready(Ok((UnixStream::accepted(fd), SocketAddr::from_raw(&peer)?)))
     }
 }
 

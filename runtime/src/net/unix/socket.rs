@@ -12,13 +12,11 @@ use super::datagram::UnixDatagram;
 use super::listener::UnixListener;
 use super::stream::UnixStream;
 use crate::net::options::{KIND, Options};
-use crate::net::socket::open;
-use crate::reactor::Home;
+use crate::net::socket::{kernel, open};
 
 /// A Unix socket that can be bound before it connects or listens.
 ///
-/// Its functions are called in the context of a runtime, whose kernel they use, and panic
-/// outside of one.
+/// Making and binding it works outside of a runtime too.
 #[derive(Debug)]
 pub struct UnixSocket {
     fd: OwnedFd,
@@ -30,9 +28,8 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of socket(2).
-    #[track_caller]
     pub fn new_datagram() -> io::Result<UnixSocket> {
-        open(Domain::UNIX, Type::DGRAM).map(UnixSocket::from_fd)
+        open(&kernel()?, Domain::UNIX, Type::DGRAM).map(UnixSocket::from_fd)
     }
 
     /// A socket for [`connect`](UnixSocket::connect) or [`listen`](UnixSocket::listen).
@@ -40,9 +37,8 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of socket(2).
-    #[track_caller]
     pub fn new_stream() -> io::Result<UnixSocket> {
-        open(Domain::UNIX, Type::STREAM).map(UnixSocket::from_fd)
+        open(&kernel()?, Domain::UNIX, Type::STREAM).map(UnixSocket::from_fd)
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> UnixSocket {
@@ -57,7 +53,7 @@ impl UnixSocket {
     /// `AddrInUse` if the path exists, `InvalidInput` if it is longer than 107 bytes.
     pub fn bind(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let addr = SocketAddr::from_path(path.as_ref())?.to_raw()?;
-        Ok(Home::current().kernel().bind(self.fd.as_fd(), &addr)?)
+        Ok(kernel()?.bind(self.fd.as_fd(), &addr)?)
     }
 
     /// Listens for connections, up to `backlog` of which may wait to be accepted.
@@ -66,7 +62,10 @@ impl UnixSocket {
     ///
     /// Those of listen(2); also if this is a datagram socket.
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
-        self.expect(os::SOCK_STREAM, "a datagram socket cannot listen")?;
+        self.expect(
+            os::SOCK_STREAM,
+            "listen cannot be called on a datagram socket",
+        )?;
         UnixListener::listen(self.fd, i32::try_from(backlog).unwrap_or(i32::MAX))
     }
 
@@ -80,7 +79,10 @@ impl UnixSocket {
     ///
     /// A connection that was under way is closed.
     pub async fn connect(self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        self.expect(os::SOCK_STREAM, "a datagram socket cannot make a stream")?;
+        self.expect(
+            os::SOCK_STREAM,
+            "connect cannot be called on a datagram socket",
+        )?;
         let addr = SocketAddr::from_path(path.as_ref())?;
         UnixStream::connect_fd(self.fd, &addr).await
     }
@@ -91,14 +93,16 @@ impl UnixSocket {
     ///
     /// If this is a stream socket.
     pub fn datagram(self) -> io::Result<UnixDatagram> {
-        self.expect(os::SOCK_DGRAM, "a stream socket sends no datagrams")?;
+        self.expect(
+            os::SOCK_DGRAM,
+            "datagram cannot be called on a stream socket",
+        )?;
         Ok(UnixDatagram::new(self.fd))
     }
 
     fn expect(&self, kind: i32, otherwise: &'static str) -> io::Result<()> {
-        let home = Home::current();
         let options = Options {
-            kernel: home.kernel(),
+            kernel: &kernel()?,
             fd: self.fd.as_fd(),
         };
         if options.int(KIND)? != kind {

@@ -18,6 +18,7 @@ use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use crate::net::socket::{self, Socket};
 use crate::net::stream::Stream;
 use crate::op::inline::with_read_buf;
+use crate::reactor::Home;
 
 /// A connection over a Unix socket, read and written by [`AsyncRead`] and [`AsyncWrite`].
 ///
@@ -76,7 +77,8 @@ impl UnixStream {
     ///
     /// Outside the context of a runtime.
     pub async fn connect_addr(socket_addr: &SocketAddr) -> io::Result<UnixStream> {
-        let fd = socket::open(Domain::UNIX, Type::STREAM)?;
+        let home = Home::current();
+        let fd = socket::open(home.kernel(), Domain::UNIX, Type::STREAM)?;
         UnixStream::connect_fd(fd, socket_addr).await
     }
 
@@ -87,9 +89,18 @@ impl UnixStream {
         })
     }
 
-    /// A connection that accept or socketpair made: there is room in its buffer.
+    /// A connection that accept took: there is room in its buffer, and mostly a request. Where
+    /// there is none yet, the first read finds out.
     #[track_caller]
-    pub(super) fn connected(fd: OwnedFd) -> UnixStream {
+    pub(super) fn accepted(fd: OwnedFd) -> UnixStream {
+        UnixStream {
+            stream: Stream::new(Socket::new(fd, Ready::READABLE | Ready::WRITABLE)),
+        }
+    }
+
+    /// One end of a pair, which nobody has written to yet.
+    #[track_caller]
+    fn paired(fd: OwnedFd) -> UnixStream {
         UnixStream {
             stream: Stream::new(Socket::new(fd, Ready::WRITABLE)),
         }
@@ -298,7 +309,7 @@ impl UnixStream {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (one, other) = socket::pair(Type::STREAM)?;
-        Ok((UnixStream::connected(one), UnixStream::connected(other)))
+        Ok((UnixStream::paired(one), UnixStream::paired(other)))
     }
 
     /// Who is at the other end.
