@@ -123,7 +123,6 @@ impl Socket {
         self.fd.as_ref().expect("present until taken apart").as_fd()
     }
 
-<<<<<<< HEAD
     /// The turns that operations with owned buffers take.
     pub(crate) fn lanes(&self) -> &Arc<Lanes> {
         let readiness = self.io.readiness();
@@ -136,8 +135,6 @@ impl Socket {
         self.lanes.get().map(|lanes| &**lanes)
     }
 
-=======
->>>>>>> net
     pub(crate) fn home(&self) -> &Arc<Home> {
         self.io.home()
     }
@@ -183,14 +180,11 @@ impl Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
-<<<<<<< HEAD
         if let Some(lanes) = self.used_lanes()
             && let len @ 1.. = lanes.read_stash(buf, false)
         {
             return Poll::Ready(Ok(Some(len)));
         }
-=======
->>>>>>> net
         loop {
             self.io.alive()?;
             match self.hot.take(buf, false) {
