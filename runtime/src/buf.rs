@@ -17,6 +17,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Bound, Deref, RangeBounds};
 use std::sync::Arc;
 
+use buffers::{Bytes, BytesMut};
 use real::io::ReadBuf;
 
 /// The most bytes that Linux moves in one read or write (`MAX_RW_COUNT` with pages of 4 KiB).
@@ -25,7 +26,7 @@ const TRANSFER_MAX_BYTES: usize = 0x7fff_f000;
 /// Memory that the kernel may read while an operation owns it.
 ///
 /// Implemented for `Vec<u8>`, `Box<[u8]>`, `String`, `Arc<[u8]>`, `&'static [u8]`,
-/// `&'static str`, and a [`Slice`] of any of them.
+/// `&'static str`, `Bytes` and `BytesMut` of the crate `bytes`, and a [`Slice`] of any of them.
 ///
 /// # Safety
 ///
@@ -44,6 +45,16 @@ pub unsafe trait IoBuf: Send + 'static {
 
     /// How many bytes from [`ptr`](IoBuf::ptr) on are initialised.
     fn init_len(&self) -> usize;
+
+    /// An empty buffer, to give back with the error where a ring that failed for good keeps the
+    /// one that was lent to it. Without one (`None`, unless a type says otherwise) the future of
+    /// such an operation never ends.
+    fn stand_in() -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 
     /// The part of the initialised bytes that `range` names, as a buffer of its own.
     ///
@@ -82,7 +93,8 @@ pub unsafe trait IoBuf: Send + 'static {
 
 /// Memory that the kernel may write while an operation owns it.
 ///
-/// Implemented for `Vec<u8>`, `Box<[u8]>`, and a [`Slice`] of either.
+/// Implemented for `Vec<u8>`, `Box<[u8]>`, `BytesMut` of the crate `bytes`, and a [`Slice`] of any
+/// of them.
 ///
 /// # Safety
 ///
@@ -98,7 +110,8 @@ pub unsafe trait IoBufMut: IoBuf {
 
     /// Says that an operation has filled the first `len` bytes.
     ///
-    /// A `Vec<u8>` gets this length, longer or shorter than before; a `Box<[u8]>` keeps its own.
+    /// A `Vec<u8>` or `BytesMut` gets this length, longer or shorter than before; a `Box<[u8]>` keeps
+    /// its own.
     ///
     /// # Safety
     ///
@@ -202,6 +215,14 @@ unsafe impl<B: IoBuf> IoBuf for Slice<B> {
     fn init_len(&self) -> usize {
         self.buf.init_len().min(self.end).saturating_sub(self.begin)
     }
+
+    fn stand_in() -> Option<Self> {
+        B::stand_in().map(|buf| Slice {
+            buf,
+            begin: 0,
+            end: 0,
+        })
+    }
 }
 
 // SAFETY: as above; `end` was at most the capacity, which does not shrink.
@@ -235,6 +256,10 @@ unsafe impl IoBuf for Vec<u8> {
     fn init_len(&self) -> usize {
         self.len()
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Vec::new())
+    }
 }
 
 // SAFETY: as above; the block is `capacity` bytes long.
@@ -262,6 +287,10 @@ unsafe impl IoBuf for Box<[u8]> {
     fn init_len(&self) -> usize {
         self.len()
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Box::default())
+    }
 }
 
 // SAFETY: as above; a boxed slice is initialised to its whole length.
@@ -286,6 +315,10 @@ unsafe impl IoBuf for String {
     fn init_len(&self) -> usize {
         self.len()
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(String::new())
+    }
 }
 
 // SAFETY: the bytes of an Arc are shared, so nobody can write them, and this Arc keeps them.
@@ -296,6 +329,10 @@ unsafe impl IoBuf for Arc<[u8]> {
 
     fn init_len(&self) -> usize {
         self.len()
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Arc::default())
     }
 }
 
@@ -308,6 +345,10 @@ unsafe impl IoBuf for &'static [u8] {
     fn init_len(&self) -> usize {
         self.len()
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(&[])
+    }
 }
 
 // SAFETY: borrowed for ever, hence never written and never freed.
@@ -319,6 +360,58 @@ unsafe impl IoBuf for &'static str {
     fn init_len(&self) -> usize {
         self.len()
     }
+
+    fn stand_in() -> Option<Self> {
+        Some("")
+    }
+}
+
+// SAFETY: the bytes are shared, so nobody can write them, and they stay where they are for as long
+// as this handle is there.
+unsafe impl IoBuf for Bytes {
+    fn ptr(&self) -> *const u8 {
+        self.as_ptr()
+    }
+
+    fn init_len(&self) -> usize {
+        self.len()
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Bytes::new())
+    }
+}
+
+// SAFETY: a BytesMut has its part of the memory to itself, on the heap, until it is changed or
+// dropped.
+unsafe impl IoBuf for BytesMut {
+    fn ptr(&self) -> *const u8 {
+        self.as_ptr()
+    }
+
+    fn init_len(&self) -> usize {
+        self.len()
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(BytesMut::new())
+    }
+}
+
+// SAFETY: as above; its part is `capacity` bytes long.
+unsafe impl IoBufMut for BytesMut {
+    fn ptr_mut(&mut self) -> *mut u8 {
+        self.as_mut_ptr()
+    }
+
+    fn capacity(&self) -> usize {
+        BytesMut::capacity(self)
+    }
+
+    unsafe fn set_init(&mut self, len: usize) {
+        // SAFETY: the caller promises that `len` bytes are initialised and within the capacity.
+        unsafe { self.set_len(len) };
+    }
 }
 
 /// A buffer in an operation, with its address and length as they were when it came in, so that
@@ -329,8 +422,9 @@ pub(crate) struct Lent<B> {
     len: u32,
 }
 
-// SAFETY: the pointer leads into `buf`, which is Send; whoever has the one has the other.
-unsafe impl<B: IoBuf> Send for Lent<B> {}
+// SAFETY: the pointer leads into `buf`, which is Send; whoever has the one has the other. The bound
+// is not `IoBuf`, which for a `&'static str` the compiler cannot prove of a future's insides.
+unsafe impl<B: Send> Send for Lent<B> {}
 
 impl<B: IoBuf> Lent<B> {
     /// For an operation that reads the initialised bytes, at most 2 GiB of them.

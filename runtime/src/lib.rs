@@ -17,6 +17,7 @@ pub mod signal;
 pub mod task;
 pub mod time;
 mod twice;
+pub mod uring;
 
 #[cfg(feature = "macros")]
 pub use annulus_macros::{main, test};

@@ -47,8 +47,9 @@ use crate::reactor::Home;
 use crate::task::spawn_blocking;
 
 /// Runs an operation on the core at hand.
-async fn on_ring<T: Op>(op: T) -> T::Output {
-    Submit::new(&Home::current(), op).await
+#[track_caller]
+fn on_ring<T: Op>(op: T) -> Submit<T> {
+    Submit::new(&Home::current(), op)
 }
 
 /// Runs on the blocking pool what the ring cannot do.

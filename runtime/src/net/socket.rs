@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use annulus_ring::{Kernel, SockAddr};
@@ -26,6 +26,7 @@ use crate::op::connect::Connect;
 use crate::op::inline;
 use crate::op::landing::Taken;
 use crate::reactor::Home;
+use crate::uring::lanes::Lanes;
 
 pub(crate) struct Socket {
     /// Present until the socket is taken apart.
@@ -33,6 +34,8 @@ pub(crate) struct Socket {
     pub(super) io: Registration,
     /// How a stream receives while it waits; idle in every other kind of socket.
     pub(super) hot: Hot,
+    /// Made by the first operation with an owned buffer.
+    lanes: OnceLock<Arc<Lanes>>,
 }
 
 /// A new descriptor of the current runtime's kernel, non-blocking and closed on exec.
@@ -102,11 +105,24 @@ impl Socket {
             io: Registration::new(fd.as_raw_fd(), known),
             fd: Some(fd),
             hot: Hot::default(),
+            lanes: OnceLock::new(),
         }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_ref().expect("present until taken apart").as_fd()
+    }
+
+    /// The turns that operations with owned buffers take.
+    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
+        let readiness = self.io.readiness();
+        self.lanes
+            .get_or_init(|| Arc::new(Lanes::new(Arc::clone(readiness))))
+    }
+
+    /// The same, unless there never was such an operation.
+    pub(super) fn used_lanes(&self) -> Option<&Lanes> {
+        self.lanes.get().map(|lanes| &**lanes)
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -154,6 +170,11 @@ impl Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
+        if let Some(lanes) = self.used_lanes()
+            && let len @ 1.. = lanes.read_stash(buf, false)
+        {
+            return Poll::Ready(Ok(Some(len)));
+        }
         loop {
             self.io.alive()?;
             match self.hot.take(buf, false) {
@@ -231,15 +252,17 @@ impl Drop for Socket {
         };
         let polls = self.io.take_polls();
         let receive = self.hot.take_receive();
-        let touched = receive.is_some() || polls.iter().any(Option::is_some);
+        let lanes = self.used_lanes();
+        let standing = receive.is_some() || polls.iter().any(Option::is_some);
+        let touched = standing || lanes.is_some();
         // What the kernel has of this socket: none, one or two operations, as a rule.
-        let mut lent = [0; 4];
+        let mut lent = [0; 6];
         let mut count = 0;
         let known = polls.iter().flatten().map(Submit::user_data);
-        for user_data in known
+        let known = known
             .chain(receive.as_ref().map(Submit::user_data))
-            .flatten()
-        {
+            .flatten();
+        for user_data in known.chain(lanes.into_iter().flat_map(Lanes::lent)) {
             lent[count] = user_data;
             count += 1;
         }

@@ -17,6 +17,7 @@ use crate::io::readiness::{Event, Readiness, Side};
 use crate::io::{Interest, ReadBuf, Ready};
 use crate::op::landing::Taken;
 use crate::task::coop;
+use crate::uring::lanes::Lanes;
 
 pub(crate) struct Stream {
     pub(super) socket: Socket,
@@ -35,6 +36,9 @@ impl Stream {
 
     pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
         self.socket.hot.settle(&self.socket.io)?;
+        if let Some(lanes) = self.socket.used_lanes() {
+            lanes.settle(self.socket.home())?;
+        }
         Ok(self.socket.into_fd())
     }
 
@@ -84,6 +88,16 @@ impl Stream {
     ) -> io::Result<usize> {
         let Socket { io, hot, .. } = &self.socket;
         let known = io.readiness().known(Interest::READABLE);
+        if let Some(lanes) = self.socket.used_lanes() {
+            if lanes.is_receiving() {
+                // Its end says so.
+                io.readiness().clear(known, Interest::READABLE);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if let len @ 1.. = lanes.read_stash(buf, peek) {
+                return Ok(len);
+            }
+        }
         match hot.take(buf, peek) {
             Taken::Nothing | Taken::Starved => {}
             Taken::Busy => return Err(io::ErrorKind::WouldBlock.into()),
@@ -132,9 +146,10 @@ impl Stream {
         peek: bool,
     ) -> Poll<io::Result<()>> {
         let Socket { io, hot, .. } = &self.socket;
-        if hot.is_lent() {
+        let is_receiving = || self.socket.used_lanes().is_some_and(Lanes::is_receiving);
+        if hot.is_lent() || is_receiving() {
             io.readiness().register(Side::Read, cx.waker());
-            return if hot.is_lent() {
+            return if hot.is_lent() || is_receiving() {
                 Poll::Pending
             } else {
                 Poll::Ready(Ok(()))
@@ -204,6 +219,7 @@ impl Stream {
         let budget = ready!(coop::poll_proceed(cx));
         let io = &self.socket.io;
         loop {
+            ready!(self.poll_send_turn(cx))?;
             let event = ready!(io.poll_worth_trying(cx, Side::Write))?;
             let result = send();
             match &result {
@@ -220,12 +236,37 @@ impl Stream {
         }
     }
 
+    /// Waits for a send with an owned buffer.
+    fn poll_send_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(lanes) = self.socket.used_lanes() else {
+            return Poll::Ready(Ok(()));
+        };
+        if lanes.is_sending() {
+            self.socket.io.readiness().register(Side::Write, cx.waker());
+            if lanes.is_sending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(lanes.check_send())
+    }
+
+    /// As [`poll_send_turn`](Stream::poll_send_turn) for a caller who does not wait.
+    fn check_send_turn(&self) -> io::Result<()> {
+        match self.socket.used_lanes() {
+            Some(lanes) if lanes.is_sending() => Err(io::ErrorKind::WouldBlock.into()),
+            Some(lanes) => lanes.check_send(),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.check_send_turn()?;
         let send = || self.socket.send(buf);
         self.socket.io.try_io(Interest::WRITABLE, send)
     }
 
     pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.check_send_turn()?;
         let send = || self.socket.send_vectored(bufs);
         self.socket.io.try_io(Interest::WRITABLE, send)
     }

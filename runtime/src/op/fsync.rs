@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, FSYNC_DATASYNC, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, FSYNC_DATASYNC, Opcode, Sqe};
 
 use super::Op;
 
@@ -40,5 +40,9 @@ unsafe impl Op for Fsync {
 
     fn finish(self, cqe: Cqe) -> io::Result<()> {
         cqe.result().map(drop).map_err(io::Error::from)
+    }
+
+    fn lost(errno: Errno) -> Option<io::Result<()>> {
+        Some(Err(errno.into()))
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::io;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 
@@ -31,5 +31,9 @@ unsafe impl Op for LinkAt {
 
     fn finish(self, cqe: Cqe) -> io::Result<()> {
         cqe.result().map(drop).map_err(io::Error::from)
+    }
+
+    fn lost(errno: Errno) -> Option<io::Result<()>> {
+        Some(Err(errno.into()))
     }
 }

@@ -30,12 +30,16 @@ pub(crate) mod table;
 pub(crate) mod timer;
 mod wake;
 
+pub(crate) mod accept_multishot;
 pub(crate) mod fsync;
 pub(crate) mod link_at;
 pub(crate) mod mkdir_at;
 pub(crate) mod open_at;
 pub(crate) mod read;
+pub(crate) mod recv;
 pub(crate) mod rename_at;
+pub(crate) mod send;
+pub(crate) mod send_zc;
 pub(crate) mod symlink_at;
 pub(crate) mod unlink_at;
 pub(crate) mod write;

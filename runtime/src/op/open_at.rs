@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 
@@ -40,5 +40,9 @@ unsafe impl Op for OpenAt {
         let fd = cqe.result()?;
         // SAFETY: the kernel has just made this descriptor for us, and told nobody else.
         Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    }
+
+    fn lost(errno: Errno) -> Option<io::Result<OwnedFd>> {
+        Some(Err(errno.into()))
     }
 }

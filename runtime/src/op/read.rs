@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use crate::buf::{IoBufMut, Lent};
@@ -45,5 +45,9 @@ unsafe impl<B: IoBufMut> Op for Read<B> {
             Ok(n) => (Ok(n as usize), unsafe { self.buf.into_filled(n) }),
             Err(errno) => (Err(errno.into()), self.buf.into_inner()),
         }
+    }
+
+    fn lost(errno: Errno) -> Option<Self::Output> {
+        B::stand_in().map(|buf| (Err(errno.into()), buf))
     }
 }

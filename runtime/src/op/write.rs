@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use annulus_ring::{Cqe, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 
 use super::Op;
 use crate::buf::{IoBuf, Lent};
@@ -42,5 +42,9 @@ unsafe impl<B: IoBuf> Op for Write<B> {
     fn finish(self, cqe: Cqe) -> Self::Output {
         let written = cqe.result().map(|n| n as usize).map_err(io::Error::from);
         (written, self.buf.into_inner())
+    }
+
+    fn lost(errno: Errno) -> Option<Self::Output> {
+        B::stand_in().map(|buf| (Err(errno.into()), buf))
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use annulus_ring::{CURRENT_POSITION, Cqe, Opcode, Sqe};
+use annulus_ring::{CURRENT_POSITION, Cqe, Errno, Opcode, Sqe};
 
 use super::{OnDrop, Op};
 
@@ -61,5 +61,9 @@ unsafe impl Op for WriteAll {
             Err(errno) => Err(errno.into()),
         };
         (result, self.buf)
+    }
+
+    fn lost(errno: Errno) -> Option<Self::Output> {
+        Some((Err(errno.into()), Vec::new()))
     }
 }
