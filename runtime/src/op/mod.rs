@@ -184,11 +184,6 @@ impl<T: Op> Submit<T> {
         }
     }
 
-    /// Whether anything of this operation may still be named by an SQE.
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
-    }
-
     fn place(&mut self, cx: Option<&Context<'_>>) {
         let Stage::Fresh(op) = std::mem::replace(&mut self.stage, Stage::Done) else {
             unreachable!("only a fresh operation is placed")

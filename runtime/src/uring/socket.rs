@@ -2,10 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use crate::net::{TcpStream, UdpSocket, UnixStream};
 
 /// A socket that [`recv`](super::recv), [`send`](super::send) and [`send_zc`](super::send_zc)
-/// work on: [`TcpStream`], [`UnixStream`] or [`UdpSocket`].
+/// work on: [`TcpStream`], [`UnixStream`] or [`UdpSocket`], also in an [`Arc`].
 ///
 /// The trait is sealed: it can be named as a bound, and neither called nor implemented.
 pub trait AsSocket: sealed::Sealed {}
@@ -13,8 +15,11 @@ pub trait AsSocket: sealed::Sealed {}
 impl AsSocket for TcpStream {}
 impl AsSocket for UnixStream {}
 impl AsSocket for UdpSocket {}
+impl<T: AsSocket> AsSocket for Arc<T> {}
 
 pub(super) mod sealed {
+    use std::sync::Arc;
+
     use crate::net::socket::Socket;
     use crate::net::{TcpStream, UdpSocket, UnixStream};
 
@@ -52,6 +57,13 @@ pub(super) mod sealed {
 
         fn inner(&self) -> Inner<'_> {
             Inner(self.socket())
+        }
+    }
+    impl<T: Sealed> Sealed for Arc<T> {
+        const IS_STREAM: bool = T::IS_STREAM;
+
+        fn inner(&self) -> Inner<'_> {
+            (**self).inner()
         }
     }
 }
