@@ -127,7 +127,7 @@ impl Stage {
         let drain = async {
             match leaves {
                 Leaves::Nothing => Ok(0),
-                Leaves::ByteOnStream => uring::recv(&self.stream, vec![0; 64]).await.0,
+                Leaves::ByteOnStream => uring::recv(&*self.stream, vec![0; 64]).await.0,
                 Leaves::ByteOnWhole => self.whole.lock().await.read(&mut [0; 64]).await,
             }
         };
@@ -239,7 +239,7 @@ fn recv_select(stage: &Stage) -> (Attempt, Leaves) {
 
 fn recv(stage: &Stage) -> (Attempt, Leaves) {
     let (stream, peer) = (stage.stream.clone(), stage.peer.clone());
-    let recv = async move { uring::recv(&stream, vec![0; 64]).await };
+    let recv = async move { uring::recv(&*stream, vec![0; 64]).await };
     (
         Attempt::with(recv, move || send_byte(&peer)),
         Leaves::ByteOnStream,
@@ -392,6 +392,8 @@ async fn drop_ops(folder: PathBuf, drivers: Vec<(&'static str, Driver)>, count: 
         let (name, driver) = random.pick(&drivers);
         // Most go before they are published, which takes no turn.
         let moment = random.pick(&[
+            Moment::Unpublished,
+            Moment::Unpublished,
             Moment::Unpublished,
             Moment::Unpublished,
             Moment::InFlight,
