@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use annulus::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use annulus::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
-use annulus_tests::{connected, current_thread, for_each_runtime, serial};
+use annulus_tests::{connected, current_thread, for_each_runtime, serial, settled, turns};
 
 type Result<T = ()> = std::io::Result<T>;
 
@@ -419,6 +419,58 @@ fn user_calls_run_under_the_readiness_of_the_stream() {
             peer.write_all(b"user").expect("write");
             assert_eq!(waiting.await.expect("read"), 4);
             assert_eq!(&buf, b"user");
+        });
+    });
+}
+
+#[test]
+fn a_user_call_does_not_overtake_bytes_that_a_dropped_read_has_left() {
+    for_each_runtime(|name, runtime| {
+        runtime.block_on(async {
+            let (mut stream, mut peer) = connected().await;
+            // 1. Reads that wait, until one of them is served by a receive in hot mode.
+            let hot = || annulus::stats().hot_recv_bytes;
+            let before = hot();
+            for _ in 0..8 {
+                let mut buf = [0; 1];
+                let mut read = Box::pin(stream.read_exact(&mut buf));
+                assert!(futures::poll!(read.as_mut()).is_pending(), "{name}");
+                annulus::task::yield_now().await;
+                peer.write_all(b"x").expect("write");
+                read.await.expect("read");
+            }
+            let is_hot = hot() > before;
+            // 2. A read is dropped; then its bytes arrive.
+            let mut buf = [0; 8];
+            let mut read = Box::pin(stream.read(&mut buf));
+            assert!(futures::poll!(read.as_mut()).is_pending(), "{name}");
+            turns().await;
+            drop(read);
+            let before = hot();
+            peer.write_all(b"late").expect("write");
+            // 3. A call on the descriptor finds them there, or is told where they are.
+            let socket = {
+                let fd = stream.as_raw_fd();
+                move |buf: &mut [u8]| {
+                    // SAFETY: the descriptor is open, and the buffer as long as said.
+                    let len = unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), 0) };
+                    usize::try_from(len).map_err(|_| std::io::Error::last_os_error())
+                }
+            };
+            if is_hot {
+                settled("the receive lands", || hot() > before).await;
+                let call = stream
+                    .async_io(Interest::READABLE, || socket(&mut [0; 8]))
+                    .await;
+                assert_eq!(call.unwrap_err().kind(), ErrorKind::Other, "{name}");
+                assert_eq!(stream.try_read(&mut buf).expect("left"), 4);
+                assert_eq!(&buf[..4], b"late");
+                peer.write_all(b"next").expect("write");
+            }
+            let call = stream
+                .async_io(Interest::READABLE, || socket(&mut [0; 8]))
+                .await;
+            assert_eq!(call.expect("in the kernel"), 4, "{name}");
         });
     });
 }

@@ -177,32 +177,52 @@ impl Registration {
         }
     }
 
-    /// Submits an operation that reports by itself, to the readiness. `None` if the home took
-    /// it no more: it has ended then, and reported so.
-    pub(crate) fn start<T: Op<Output = ()>>(&self, op: T) -> Option<Submit<T>> {
-        let mut submit = Submit::start(&self.home, op);
-        let refused = submit.is_finished()
-            && Pin::new(&mut submit)
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_ready();
-        (!refused).then_some(submit)
-    }
-
     /// Sees to it that a poll stands for `side`. For whoever has registered a waker and found
     /// nothing ready.
     pub(crate) fn watch(&self, side: Side) -> io::Result<()> {
         self.readiness.take_error()?;
-        if self.readiness.arm(side) {
-            let op = PollAdd::new(self.fd, side, Arc::clone(&self.readiness));
-            let poll = self.start(op);
-            let finished = std::mem::replace(&mut self.lock_polls()[side as usize], poll);
-            drop(finished);
+        if self.readiness.is_armed(side) {
+            return Ok(());
         }
+        submit_into(
+            |polls| &mut polls[side as usize],
+            &self.polls,
+            || {
+                self.readiness.arm(side).then(|| {
+                    let op = PollAdd::new(self.fd, side, Arc::clone(&self.readiness));
+                    Submit::start(&self.home, op)
+                })
+            },
+        );
         Ok(())
     }
 
     fn lock_polls(&self) -> MutexGuard<'_, Polls> {
         self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Submits what `start` yields, and keeps it in its slot. The lock is held from the claim to the
+/// keeping, so that a later claim's operation is not put out of the slot by an earlier's.
+///
+/// An operation that the home refuses ends here, and reports to its readiness.
+pub(crate) fn submit_into<S, T: Op<Output = ()>>(
+    slot: impl FnOnce(&mut S) -> &mut Option<Submit<T>>,
+    slots: &Mutex<S>,
+    start: impl FnOnce() -> Option<Submit<T>>,
+) {
+    let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(submit) = start() else {
+        return;
+    };
+    let slot = slot(&mut slots);
+    let ended = slot.replace(submit);
+    let refused = slot.take_if(|submit| submit.is_finished());
+    // What follows may wake tasks.
+    drop(slots);
+    drop(ended);
+    if let Some(mut refused) = refused {
+        let _ = Pin::new(&mut refused).poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 

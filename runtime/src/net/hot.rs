@@ -14,17 +14,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::io::ReadBuf;
 use crate::io::readiness::Side;
-use crate::io::registration::Registration;
+use crate::io::registration::{Registration, submit_into};
 use crate::op::Submit;
 use crate::op::landing::{Landing, Taken};
 use crate::op::recv_select::RecvSelect;
+use crate::reactor::Home;
 use crate::runtime::RecvMode;
 
 /// How many reads in a row had to wait before a stream receives by itself.
 const STREAK: u8 = 4;
 
 /// How often a core turns for a cancelled receive to land; the first turn does, as a rule.
-const SETTLE_TURNS: u32 = 4;
+const VACATE_TURNS: u32 = 4;
 
 #[derive(Default)]
 pub(super) struct Hot {
@@ -104,15 +105,19 @@ impl Hot {
         let landing = self
             .landing
             .get_or_init(|| Arc::new(Landing::new(io.home())));
-        if landing.begin() {
-            io.unwatch(Side::Read);
-            let len = len.min(pool.buffer_bytes() as usize) as u32;
-            let readiness = Arc::clone(io.readiness());
-            let op = RecvSelect::new(fd, len, Arc::clone(landing), readiness);
-            let receive = io.start(op);
-            let finished = std::mem::replace(&mut *self.lock(), receive);
-            drop(finished);
-        }
+        io.unwatch(Side::Read);
+        submit_into(
+            |receive| receive,
+            &self.receive,
+            || {
+                landing.begin().then(|| {
+                    let len = len.min(pool.buffer_bytes() as usize) as u32;
+                    let readiness = Arc::clone(io.readiness());
+                    let op = RecvSelect::new(fd, len, Arc::clone(landing), readiness);
+                    Submit::start(io.home(), op)
+                })
+            },
+        );
         true
     }
 
@@ -122,12 +127,13 @@ impl Hot {
         receive.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Sees to it that the kernel holds every byte again.
+    /// Sees to it that the kernel holds every byte again, and pins the stream.
     ///
     /// # Errors
     ///
-    /// If bytes of a dropped read are in the stream, or a receive may yet bring some.
-    pub(super) fn settle(&self, io: &Registration) -> io::Result<()> {
+    /// `WouldBlock` while a receive is in flight, which is cancelled; another if bytes of a
+    /// dropped read are in the stream.
+    pub(super) fn vacate(&self) -> io::Result<()> {
         self.pin();
         let Some(landing) = self.landing.get() else {
             return Ok(());
@@ -136,21 +142,30 @@ impl Hot {
             if let Some(receive) = self.lock().as_mut() {
                 receive.cancel();
             }
-            for _ in 0..SETTLE_TURNS {
-                let turned = io.home().with_core(|core| core.turn());
-                if turned.is_none() || !landing.is_lent() {
-                    break;
-                }
-            }
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         if landing.is_idle() {
             return Ok(());
         }
-        Err(io::Error::other(if landing.is_lent() {
-            "a read of this stream was dropped and its receive has not ended: read the stream once more, or convert it on its own worker"
-        } else {
-            "the stream holds bytes of a dropped read: read them before converting it"
-        }))
+        let text = "the stream holds bytes of a dropped read: read them first";
+        Err(io::Error::other(text))
+    }
+
+    /// As [`vacate`](Hot::vacate), and turns the core, if this thread drives it, for a cancelled
+    /// receive to land.
+    pub(super) fn vacate_now(&self, home: &Home) -> io::Result<()> {
+        for _ in 0..VACATE_TURNS {
+            match self.vacate() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            if home.with_core(|core| core.turn()).is_none() {
+                break;
+            }
+        }
+        Err(io::Error::other(
+            "the receive of a dropped read has not ended: convert the stream on its own worker",
+        ))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Submit<RecvSelect>>> {

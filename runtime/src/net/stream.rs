@@ -35,7 +35,7 @@ impl Stream {
     }
 
     pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
-        self.socket.hot.settle(&self.socket.io)?;
+        self.socket.hot.vacate_now(self.socket.home())?;
         if let Some(lanes) = self.socket.used_lanes() {
             lanes.settle(self.socket.home())?;
         }
@@ -280,7 +280,9 @@ impl Stream {
     }
 
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.pin_if_read(interest);
+        if interest != Interest::WRITABLE {
+            self.socket.hot.pin();
+        }
         self.socket.ready(interest).await
     }
 
@@ -298,23 +300,30 @@ impl Stream {
         interest: Interest,
         call: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        self.pin_if_read(interest);
-        self.socket.io.try_io(interest, call)
+        self.socket.io.try_io(interest, || {
+            self.vacate_to(interest)?;
+            call()
+        })
     }
 
     pub(super) async fn async_io<R>(
         &self,
         interest: Interest,
-        call: impl FnMut() -> io::Result<R>,
+        mut call: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        self.pin_if_read(interest);
+        let call = || {
+            self.vacate_to(interest)?;
+            call()
+        };
         self.socket.io.async_io(interest, call).await
     }
 
-    fn pin_if_read(&self, interest: Interest) {
-        if interest != Interest::WRITABLE {
-            self.socket.hot.pin();
+    /// Before a call of the user's on the descriptor: if it may read, no byte is elsewhere.
+    fn vacate_to(&self, interest: Interest) -> io::Result<()> {
+        if interest == Interest::WRITABLE {
+            return Ok(());
         }
+        self.socket.hot.vacate()
     }
 }
 

@@ -4,6 +4,7 @@
 //!            begin                  land: bytes
 //!   Idle ───────────────► Lent ──────────────────► Held ◄────┐ some are left
 //!    ▲                     │                        │ claim  │
+//!    │ called off, or      │
 //!    │ land: cancelled     │ land: error, ENOBUFS   ▼        │
 //!    ├─────────────────────┤                       Busy ─────┤
 //!    │                     ▼                                 │ all copied:
@@ -132,6 +133,12 @@ impl Landing {
         };
         self.word.store(next.pack(), Ordering::Release);
         ready
+    }
+
+    /// The receive never reached the kernel.
+    pub(super) fn call_off(&self) {
+        let called_off = self.change(State::Lent, State::Idle);
+        debug_assert!(called_off, "a receive that had begun, and not landed");
     }
 
     /// Copies what is held into `buf`, and takes it unless `peek`.

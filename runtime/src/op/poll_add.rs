@@ -21,6 +21,8 @@ pub(crate) struct PollAdd {
     fd: RawFd,
     side: Side,
     readiness: Arc<Readiness>,
+    /// The side is not armed by this operation any more.
+    ended: bool,
 }
 
 impl PollAdd {
@@ -31,6 +33,16 @@ impl PollAdd {
             fd,
             side,
             readiness,
+            ended: false,
+        }
+    }
+}
+
+impl Drop for PollAdd {
+    /// Dropped before the kernel had it: the next wait has to submit another.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.readiness.fail(self.side, 0);
         }
     }
 }
@@ -65,7 +77,8 @@ unsafe impl Op for PollAdd {
         this.readiness.fail(this.side, 0);
     }
 
-    fn finish(self, cqe: Cqe) {
+    fn finish(mut self, cqe: Cqe) {
+        self.ended = true;
         match cqe.result() {
             Ok(mask) => self.readiness.finish(self.side, Ready::from_poll(mask)),
             // Cancelled by the socket or by shutdown: whoever still waits looks again.
@@ -77,4 +90,17 @@ unsafe impl Op for PollAdd {
 
 fn mask(events: os::c_short) -> u32 {
     events as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_that_never_reached_the_kernel_leaves_its_side_unarmed() {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        assert!(readiness.arm(Side::Read));
+        drop(PollAdd::new(0, Side::Read, Arc::clone(&readiness)));
+        assert!(!readiness.is_armed(Side::Read));
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct RecvSelect {
     len: u32,
     landing: Arc<Landing>,
     readiness: Arc<Readiness>,
+    /// It has landed.
+    ended: bool,
 }
 
 impl RecvSelect {
@@ -33,6 +35,17 @@ impl RecvSelect {
             len,
             landing,
             readiness,
+            ended: false,
+        }
+    }
+}
+
+impl Drop for RecvSelect {
+    /// Dropped before the kernel had it: nothing was received.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.landing.call_off();
+            self.readiness.wake(Ready::READABLE);
         }
     }
 }
@@ -59,7 +72,8 @@ unsafe impl Op for RecvSelect {
         this.readiness.wake(Ready::READABLE);
     }
 
-    fn finish(self, cqe: Cqe) {
+    fn finish(mut self, cqe: Cqe) {
+        self.ended = true;
         let ready = self.landing.land(cqe);
         if ready.is_empty() {
             self.readiness.wake(Ready::READABLE);
