@@ -19,6 +19,8 @@ pub(crate) const NO_REACTOR: &str =
 const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a \
     function (like `block_on`) attempted to block the current thread while the thread is being \
     used to drive asynchronous tasks.";
+const OUT_OF_ORDER: &str = "`EnterGuard` values dropped out of order. Guards returned by \
+    `tokio::runtime::Handle::enter()` must be dropped in the reverse order as they were acquired.";
 
 // Neither has a destructor, so both can be reached until the thread's very end, also from the
 // destructor of a thread-local that owns a runtime.
@@ -26,6 +28,7 @@ thread_local! {
     static CONTEXT: ThreadContext = const { ThreadContext {
         handle: RefCell::new(ManuallyDrop::new(None)),
         core: RefCell::new(ManuallyDrop::new(None)),
+        depth: Cell::new(0),
         blocking: Cell::new(Blocking::Allowed),
     } };
 
@@ -42,6 +45,8 @@ struct ThreadContext {
     handle: RefCell<ManuallyDrop<Option<Handle>>>,
     /// The core that this thread drives.
     core: RefCell<ManuallyDrop<Option<Box<Core>>>>,
+    /// Guards of `enter` that live.
+    depth: Cell<usize>,
     blocking: Cell<Blocking>,
 }
 
@@ -144,25 +149,38 @@ pub(crate) fn may_block() -> bool {
 
 /// Puts a runtime into context until the guard goes.
 pub(crate) fn enter(handle: Handle) -> Entered {
-    Entered {
-        before: CONTEXT.with(|context| context.handle.borrow_mut().replace(handle)),
-        not_send: PhantomData,
-    }
+    CONTEXT.with(|context| {
+        let depth = context.depth.get() + 1;
+        context.depth.set(depth);
+        let before = context.handle.borrow_mut().replace(handle);
+        Entered { before, depth, not_send: PhantomData }
+    })
 }
 
 /// While it lives its runtime is in context.
 pub(crate) struct Entered {
     before: Option<Handle>,
+    /// How many guards there were with this one.
+    depth: usize,
     not_send: PhantomData<*mut ()>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let before = ManuallyDrop::new(self.before.take());
-        let ended = CONTEXT.try_with(|context| context.handle.replace(before));
-        // Outside of the borrow: the last handle ends a scheduler.
-        let ended = ended.map(ManuallyDrop::into_inner);
-        drop(ended);
+        let ended = CONTEXT.try_with(|context| {
+            if context.depth.get() != self.depth {
+                return None;
+            }
+            context.depth.set(self.depth - 1);
+            let before = ManuallyDrop::new(self.before.take());
+            Some(context.handle.replace(before))
+        });
+        match ended {
+            // Outside of the borrow: the last handle ends a scheduler.
+            Ok(Some(ended)) => drop(ManuallyDrop::into_inner(ended)),
+            Ok(None) if !std::thread::panicking() => panic!("{OUT_OF_ORDER}"),
+            Ok(None) | Err(_) => {}
+        }
     }
 }
 
@@ -276,14 +294,33 @@ pub(crate) fn defer(waker: &Waker) {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
 
-    use crate::runtime::{Builder, Runtime};
+    use crate::runtime::{Builder, Handle, Runtime};
+
+    #[test]
+    fn guards_that_go_out_of_order_panic_and_leave_the_thread_usable() {
+        let (first, second) = (local(), local());
+        let inner = catch_unwind(AssertUnwindSafe(|| {
+            let early = first.enter();
+            let late = second.enter();
+            drop(early);
+            drop(late);
+        }));
+        assert!(inner.is_err());
+        let _entered = second.enter();
+        assert_eq!(Handle::current().id(), second.handle().id());
+    }
+
+    fn local() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
 
     #[test]
     fn a_runtime_in_a_thread_local_ends_with_its_thread() {
         thread_local! {
-            static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
+            static RUNTIME: Runtime = local();
         }
         let ended = thread::spawn(|| {
             RUNTIME.with(|runtime| {

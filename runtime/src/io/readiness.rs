@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 
@@ -103,6 +104,9 @@ impl Side {
         }
     }
 }
+
+/// No code of the user runs while a readiness is being changed, so a panic leaves it whole.
+impl RefUnwindSafe for Readiness {}
 
 impl Readiness {
     /// The readiness of a new descriptor. Of sides outside `known` nothing is known, and a

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -99,6 +100,9 @@ mod park {
     /// Somebody has called: the core must look before it waits.
     pub(super) const NOTIFIED: u8 = 2;
 }
+
+/// No code of the user runs while a home is being changed, so a panic leaves it whole.
+impl RefUnwindSafe for Home {}
 
 impl Home {
     pub(crate) fn new(config: HomeConfig) -> Home {

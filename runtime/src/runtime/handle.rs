@@ -142,6 +142,10 @@ impl fmt::Debug for Handle {
 }
 
 /// While it lives its runtime is in context: see [`Handle::enter`].
+///
+/// # Panics
+///
+/// Dropping it does, if a guard that was made later on this thread still lives.
 #[must_use = "the runtime is in context only while the guard lives"]
 pub struct EnterGuard<'a> {
     _entered: context::Entered,

@@ -6,6 +6,7 @@
 //! sleeps in its ring. The rule against a lost wake: whoever adds a task looks for sleepers after,
 //! whoever goes to sleep says so first and looks for tasks after.
 
+use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -71,6 +72,9 @@ pub(super) struct SchedulerConfig {
     pub(super) hooks: Hooks,
     pub(super) shutdown_deadline: Duration,
 }
+
+/// No code of the user runs while the queues are being changed, so a panic leaves them whole.
+impl RefUnwindSafe for Scheduler {}
 
 impl Scheduler {
     pub(super) fn new(config: SchedulerConfig) -> Scheduler {

@@ -22,8 +22,12 @@
 #![forbid(unsafe_code)]
 
 use std::process;
+#[cfg(not(all(test, loom)))]
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+#[cfg(all(test, loom))]
+use loom::sync::atomic::AtomicUsize;
 
 /// Set by the first wake or abort after the task began to run, cleared when a
 /// run begins. Set at birth.
@@ -214,7 +218,10 @@ impl State {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Leave, Pause, Start, State};
 
