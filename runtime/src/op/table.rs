@@ -455,6 +455,7 @@ impl Table {
     ) -> usize {
         let lent = std::mem::take(&mut self.cells.borrow_mut().lent);
         let leaked = lent.len();
+        self.bounded.set(0);
         for (_, cell) in lent {
             say(cell.code(), cell.site());
             isolated("a lost operation's handler", || cell.adrift(errno));

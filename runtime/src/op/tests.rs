@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use annulus_ring::{Cqe, Mask, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Mask, Opcode, Sqe};
 
 use super::{Op, Submit, Timer};
 use crate::reactor::Home;
@@ -365,4 +365,26 @@ fn operations_from_three_threads_and_an_end_at_any_moment_leave_nothing() {
         let left = 2 - round as usize % 2;
         assert!(homes.iter().all(|home| Arc::strong_count(home) == left));
     }
+}
+
+#[test]
+#[should_panic = "nothing is left that could wake this future"]
+fn a_root_that_waits_for_what_a_dead_ring_keeps_does_not_wait_for_ever() {
+    let [runtime, _] = runtimes(Mask::NONE);
+    let alive = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let home = Home::current();
+        let (pipe, _writer) = home.kernel().pipe().expect("a pipe");
+        let op = ReadPipe {
+            pipe: Arc::new(pipe),
+            buf: Box::default(),
+            alive: Alive::new(&alive),
+        };
+        let mut read = Submit::start(&home, op);
+        assert!(poll_once(&mut read).is_pending());
+        home.with_core(|core| core.turn());
+        // It is in the kernel's hands, and has no output without its buffer.
+        home.set_dead(Errno::EPERM);
+        read.await
+    });
 }
