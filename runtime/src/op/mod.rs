@@ -203,20 +203,22 @@ impl<T: Op> Future for Submit<T> {
         if let Stage::Fresh(_) = self.stage {
             self.place(Some(cx));
         }
+        if let Stage::Placed(cell) = self.stage {
+            // A lost one is never woken, and its waker would look like somebody who may be.
+            if !matches!(cell.phase(), Phase::Back | Phase::Lost) {
+                cell.waker.register(cx.waker());
+            }
+            match cell.phase() {
+                Phase::Back => {}
+                Phase::Lost => {
+                    let output = self.home.refusal().and_then(T::lost);
+                    return output.map_or(Poll::Pending, Poll::Ready);
+                }
+                _ => return Poll::Pending,
+            }
+        }
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Placed(cell) => {
-                if cell.phase() != Phase::Back {
-                    cell.waker.register(cx.waker());
-                }
-                let phase = cell.phase();
-                if phase != Phase::Back {
-                    self.stage = Stage::Placed(cell);
-                    let errno = self.home.refusal().filter(|_| phase == Phase::Lost);
-                    return match errno.and_then(T::lost) {
-                        Some(output) => Poll::Ready(output),
-                        None => Poll::Pending,
-                    };
-                }
                 let output = cell.take::<T>();
                 table::release(&self.home, cell);
                 Poll::Ready(output)

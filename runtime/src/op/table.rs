@@ -427,6 +427,8 @@ impl Table {
             match phase {
                 Phase::Empty => self.free(home, cell),
                 _ if cell.is_timer() => self.deliver_timer(home, cell, phase),
+                // It has gone round and stands in line, whose end deals with it.
+                _ if cell.waiting.load(Ordering::Relaxed) => {}
                 Phase::Queued | Phase::Detached if cell.on_drop() == OnDrop::Finish => {
                     self.submit(home, cell);
                 }
@@ -453,6 +455,7 @@ impl Table {
     ) -> usize {
         let lent = std::mem::take(&mut self.cells.borrow_mut().lent);
         let leaked = lent.len();
+        self.bounded.set(0);
         for (_, cell) in lent {
             say(cell.code(), cell.site());
             isolated("a lost operation's handler", || cell.adrift(errno));

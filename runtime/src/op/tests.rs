@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
-use annulus_ring::{Cqe, Mask, Opcode, Sqe};
+use annulus_ring::{Cqe, Errno, Mask, Opcode, Sqe};
 
-use super::{Op, Submit};
+use super::{Op, Submit, Timer};
 use crate::reactor::Home;
 use crate::runtime::{Builder, Runtime};
 use crate::task::yield_now;
@@ -253,4 +254,137 @@ fn an_operation_after_the_end_fails_with_its_memory_intact() {
         };
         assert_eq!(error.raw_os_error(), Some(os::ECANCELED));
     }
+}
+
+/// Cancels an operation when it is woken.
+struct CancelOnWake(Mutex<Option<Submit<Nop>>>);
+
+impl Wake for CancelOnWake {
+    fn wake(self: Arc<Self>) {
+        let mut slot = self.0.lock().expect("nobody panicked");
+        slot.as_mut().expect("not taken yet").cancel();
+    }
+}
+
+#[test]
+fn an_operation_that_went_round_as_it_was_cancelled_ends_once_at_shutdown() {
+    let [runtime, _] = runtimes(Mask::NONE);
+    let alive = Arc::new(AtomicUsize::new(0));
+    let other = runtime.block_on(async {
+        let home = Home::current();
+        let op = |rounds| Nop {
+            rounds,
+            alive: Alive::new(&alive),
+        };
+        let mut first = Submit::new(&home, op(0));
+        let cancel = Arc::new(CancelOnWake(Mutex::new(None)));
+        let waker = Waker::from(cancel.clone());
+        assert!(
+            Pin::new(&mut first)
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        *cancel.0.lock().expect("nobody panicked") = Some(Submit::start(&home, op(1)));
+        // The first one's completion puts the other into the inbox; the next one in the same turn
+        // puts it in line, and there is no turn after.
+        home.with_core(|core| core.turn());
+        let other = cancel.0.lock().expect("nobody panicked").take();
+        other.expect("it stayed")
+    });
+    drop(runtime);
+    drop(other);
+    assert_eq!(alive.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn operations_from_three_threads_and_an_end_at_any_moment_leave_nothing() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    for round in 0..150_u64 {
+        let mask = [Mask::NONE, Mask::V5_19][round as usize / 2 % 2];
+        let [single, multi] = runtimes(mask);
+        let runtime = if round % 2 == 0 { single } else { multi };
+        let homes = [(); 2].map(|()| runtime.handle().scheduler().next_home());
+        let (pipe, _writer) = homes[0].kernel().pipe().expect("a pipe");
+        let pipe = Arc::new(pipe);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let (homes, pipe, alive, stop) = (&homes, &pipe, &alive, &stop);
+                scope.spawn(move || {
+                    let mut held = Vec::new();
+                    for n in 0.. {
+                        if stop.load(Ordering::Acquire) {
+                            break;
+                        }
+                        let home = &homes[n % homes.len()];
+                        let alive = Alive::new(alive);
+                        if n % 3 == thread % 3 {
+                            let op = ReadPipe {
+                                pipe: pipe.clone(),
+                                buf: Box::default(),
+                                alive,
+                            };
+                            let mut read = Submit::start(home, op);
+                            if n % 4 == 0 {
+                                read.cancel();
+                            }
+                            if n % 8 == 1 {
+                                held.push(read);
+                            }
+                        } else {
+                            let mut nop = Submit::new(home, Nop { rounds: 1, alive });
+                            let _ = poll_once(&mut nop);
+                            if n % 5 == 0 {
+                                std::thread::yield_now();
+                            }
+                        }
+                        let mut timer = Timer::new(home, home.clock().tick_now() + 1);
+                        if n % 7 == 0 && home.refusal().is_none() {
+                            // It panics where the end comes in between, as tokio's does.
+                            let polled = catch_unwind(AssertUnwindSafe(|| {
+                                timer.poll_elapsed(&mut Context::from_waker(Waker::noop()))
+                            }));
+                            drop(polled);
+                        }
+                    }
+                    drop(held);
+                });
+            }
+            let micros = 37 * round % 500;
+            runtime.block_on(async {
+                let start = std::time::Instant::now();
+                while start.elapsed().as_micros() < u128::from(micros) {
+                    yield_now().await;
+                }
+            });
+            drop(runtime);
+            stop.store(true, Ordering::Release);
+        });
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "round {round}");
+        // One runtime has two homes, the other one home that is named twice.
+        let left = 2 - round as usize % 2;
+        assert!(homes.iter().all(|home| Arc::strong_count(home) == left));
+    }
+}
+
+#[test]
+#[should_panic = "nothing is left that could wake this future"]
+fn a_root_that_waits_for_what_a_dead_ring_keeps_does_not_wait_for_ever() {
+    let [runtime, _] = runtimes(Mask::NONE);
+    let alive = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let home = Home::current();
+        let (pipe, _writer) = home.kernel().pipe().expect("a pipe");
+        let op = ReadPipe {
+            pipe: Arc::new(pipe),
+            buf: Box::default(),
+            alive: Alive::new(&alive),
+        };
+        let mut read = Submit::start(&home, op);
+        assert!(poll_once(&mut read).is_pending());
+        home.with_core(|core| core.turn());
+        // It is in the kernel's hands, and has no output without its buffer.
+        home.set_dead(Errno::EPERM);
+        read.await
+    });
 }

@@ -54,9 +54,15 @@ pub(crate) struct Scheduler {
     shutdown_done: Condvar,
 }
 
+#[expect(
+    clippy::vec_box,
+    reason = "a core passes between threads as one pointer"
+)]
 struct Shutdown {
-    /// Cores that are still driven by a worker.
+    /// Cores that no worker has given up yet.
     driven: usize,
+    /// Cores that workers have given up for good.
+    given_up: Vec<Box<Core>>,
     deadline: Duration,
     done: bool,
 }
@@ -102,6 +108,7 @@ impl Scheduler {
                 } else {
                     0
                 },
+                given_up: Vec::new(),
                 deadline: config.shutdown_deadline,
                 done: false,
             }),
@@ -264,10 +271,14 @@ impl Scheduler {
         }
     }
 
-    /// A worker has put its core back for good. The last one ends the runtime.
-    pub(super) fn worker_stopped(&self, handle: &Handle) {
+    /// A worker gives its core up for good. The last one ends the runtime.
+    ///
+    /// The core does not go through its home's slot: a closure that ends in `block_in_place`, or
+    /// a thread that comes late for the core of one, would take it from there.
+    pub(super) fn worker_stopped(&self, handle: &Handle, core: Option<Box<Core>>) {
         let last = {
             let mut state = self.shutdown_guard();
+            state.given_up.extend(core);
             state.driven -= 1;
             state.driven == 0
         };
@@ -281,7 +292,7 @@ impl Scheduler {
     /// Not all workers could be started: ends what there is, without those that are missing.
     pub(super) fn give_up(&self, handle: &Handle, missing: usize) {
         for _ in 0..missing {
-            self.worker_stopped(handle);
+            self.worker_stopped(handle, None);
         }
         self.shutdown(handle, None, None);
         self.blocking.shutdown(None);
@@ -296,12 +307,12 @@ impl Scheduler {
 
     fn finish(&self, handle: &Handle) {
         let _entered = context::enter(handle.clone());
-        let deadline = Instant::now().checked_add(self.shutdown_guard().deadline);
-        let mut cores: Vec<Box<Core>> = self
-            .homes
-            .iter()
-            .filter_map(|home| home.take_core())
-            .collect();
+        let (deadline, mut cores) = {
+            let mut state = self.shutdown_guard();
+            (state.deadline, std::mem::take(&mut state.given_up))
+        };
+        let deadline = Instant::now().checked_add(deadline);
+        cores.extend(self.homes.iter().filter_map(|home| home.take_core()));
         for core in &cores {
             core.table().drop_wakers();
         }

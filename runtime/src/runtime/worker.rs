@@ -53,8 +53,7 @@ pub(super) fn run(handle: Handle, index: usize) {
             Ran::LostCore => return,
         }
     }
-    driving.end();
-    scheduler.worker_stopped(&handle);
+    scheduler.worker_stopped(&handle, driving.give_up());
 }
 
 /// Runs a future to its end on this thread, driving the core of a single-thread runtime whenever
@@ -163,6 +162,13 @@ impl Driving {
 
     /// Puts the core back for whoever takes it next.
     fn end(self) {}
+
+    /// Takes the core out for good.
+    fn give_up(self) -> Option<Box<Core>> {
+        let core = context::take_core();
+        core.iter().for_each(|core| core.leave());
+        core
+    }
 }
 
 impl Drop for Driving {
