@@ -153,7 +153,11 @@ pub(crate) fn enter(handle: Handle) -> Entered {
         let depth = context.depth.get() + 1;
         context.depth.set(depth);
         let before = context.handle.borrow_mut().replace(handle);
-        Entered { before, depth, not_send: PhantomData }
+        Entered {
+            before,
+            depth,
+            not_send: PhantomData,
+        }
     })
 }
 
