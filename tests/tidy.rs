@@ -98,6 +98,25 @@ fn the_top_has_the_folders_of_the_plan_and_no_other() {
 }
 
 #[test]
+fn every_test_program_is_declared() {
+    let manifest =
+        fs::read_to_string(top().join("tests/Cargo.toml")).expect("the manifest is there");
+    let mut problems = Vec::new();
+    for Source { path, .. } in rust_sources() {
+        let Some(file) = path.strip_prefix("tests/") else {
+            continue;
+        };
+        let program = !file.contains('/') || file.ends_with("/main.rs");
+        if program && !manifest.contains(&format!("path = \"{file}\"")) {
+            problems.push(format!(
+                "{path}: no [[test]] of tests/Cargo.toml, so it never runs"
+            ));
+        }
+    }
+    assert_none(problems);
+}
+
+#[test]
 fn the_runtime_forbids_unsafe_code_outside_its_list() {
     let mut problems = Vec::new();
     let (mut forbidding, mut listed) = (0, BTreeSet::new());
@@ -146,7 +165,7 @@ fn is_unsafe(line: &str) -> Option<usize> {
         code.match_indices(word).map(|(at, _)| at).find(|at| {
             // Not inside a string, nor part of a longer word.
             let before = &code[..*at];
-            before.matches('"').count() % 2 == 0
+            before.matches('"').count().is_multiple_of(2)
                 && !before.ends_with(|last: char| last.is_alphanumeric() || last == '_')
         })
     })

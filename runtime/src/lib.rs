@@ -1,9 +1,5 @@
 //! tokio's API on io_uring's completions.
 
-// The attributes call the library `annulus`, in its own tests too.
-#[cfg(test)]
-extern crate self as annulus;
-
 mod buf;
 mod context;
 mod from_raw;

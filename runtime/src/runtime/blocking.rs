@@ -12,8 +12,7 @@
 //! waits for a closure to end: nobody else would drive its core.
 //!
 //! At shutdown jobs that have not begun are dropped, so that their join handles
-//! yield "cancelled"; mandatory ones, which carry data that was accepted, run
-//! first.
+//! yield "cancelled".
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -86,7 +85,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Task>,
     loops: VecDeque<Loop>,
     /// Threads that wait and have not been notified.
     idle: usize,
@@ -98,11 +97,6 @@ struct State {
     looping: usize,
     handles: Slab<thread::JoinHandle<()>>,
     shutdown: bool,
-}
-
-struct Job {
-    task: Task,
-    mandatory: bool,
 }
 
 /// Why a closure found no thread.
@@ -143,25 +137,10 @@ impl BlockingPool {
         R: Send + 'static,
     {
         let (join, task) = blocking_task(func);
-        match self.submit(task, false, scope) {
+        match self.submit(task, scope) {
             Ok(()) | Err(Refusal::Shutdown) => join,
             Err(Refusal::NoThread(error)) => panic!("OS can't spawn worker thread: {error}"),
         }
-    }
-
-    /// As [`spawn_blocking`](Self::spawn_blocking), for a closure that shutdown
-    /// runs, if it was accepted before. None if it was not accepted.
-    pub(crate) fn spawn_mandatory<F, R>(
-        &self,
-        func: F,
-        scope: impl FnOnce() -> ThreadScope,
-    ) -> Option<JoinHandle<R>>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        let (join, task) = blocking_task(func);
-        self.submit(task, true, scope).ok().map(|()| join)
     }
 
     /// Runs `work` on a thread at once. It is not a closure: it does not count
@@ -219,7 +198,7 @@ impl BlockingPool {
             return true;
         };
         for job in dropped {
-            job.task.shutdown();
+            job.shutdown();
             self.shared.job_ended();
         }
         if timeout == Some(Duration::ZERO) {
@@ -241,13 +220,8 @@ impl BlockingPool {
                 }
             };
         }
-        // With no thread left, what is mandatory is this thread's.
-        let jobs = mem::take(&mut state.jobs);
         let handles = mem::take(&mut state.handles);
         drop(state);
-        for job in jobs {
-            self.shared.run(job);
-        }
         for (_, handle) in handles {
             if handle.thread().id() != me {
                 // The body has ended; what is left is the thread's destructors.
@@ -258,25 +232,17 @@ impl BlockingPool {
     }
 
     /// The jobs to drop, on the first call.
-    fn begin_shutdown(&self) -> Option<VecDeque<Job>> {
+    fn begin_shutdown(&self) -> Option<VecDeque<Task>> {
         let mut state = self.shared.lock();
         if mem::replace(&mut state.shutdown, true) {
             return None;
         }
-        let (mandatory, dropped) = mem::take(&mut state.jobs)
-            .into_iter()
-            .partition(|job| job.mandatory);
-        state.jobs = mandatory;
+        let dropped = mem::take(&mut state.jobs);
         self.shared.work.notify_all();
         Some(dropped)
     }
 
-    fn submit(
-        &self,
-        task: Task,
-        mandatory: bool,
-        scope: impl FnOnce() -> ThreadScope,
-    ) -> Result<(), Refusal> {
+    fn submit(&self, task: Task, scope: impl FnOnce() -> ThreadScope) -> Result<(), Refusal> {
         let mut state = self.shared.lock();
         if state.shutdown {
             drop(state);
@@ -295,7 +261,7 @@ impl BlockingPool {
             return Err(Refusal::NoThread(error));
         }
         self.shared.busy.fetch_add(1, AcqRel);
-        state.jobs.push_back(Job { task, mandatory });
+        state.jobs.push_back(task);
         Ok(())
     }
 
@@ -400,8 +366,8 @@ impl Shared {
         }
     }
 
-    fn run(&self, job: Job) {
-        job.task.run();
+    fn run(&self, job: Task) {
+        job.run();
         self.job_ended();
     }
 

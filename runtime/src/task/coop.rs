@@ -1,6 +1,6 @@
 //! Cooperative yielding: a task that is never made to wait still gives way.
 //!
-//! Each poll of a task has a budget of [`BUDGET`] units. The runtime's own
+//! Each poll of a task has a budget of 128 units. The runtime's own
 //! futures spend one where they make progress, and answer Pending when nothing
 //! is left, so that a task whose sockets are always ready does not keep its
 //! worker. Outside of a task, and under [`unconstrained`], nothing is counted.

@@ -81,11 +81,6 @@ impl Task {
     pub(crate) fn shutdown(self) {
         self.0.shutdown();
     }
-
-    /// The task's id.
-    pub(crate) fn id(&self) -> Id {
-        self.0.id()
-    }
 }
 
 #[cfg(test)]

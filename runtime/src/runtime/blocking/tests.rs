@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -132,9 +132,6 @@ fn shutdown_waits_for_what_runs_and_cancels_what_is_queued() {
     let pool = pool(1);
     let (running, end) = held(&pool);
     let queued = pool.spawn_blocking(|| unreachable!("begun"), scope);
-    let ran = Arc::new(AtomicBool::new(false));
-    let flag = ran.clone();
-    let mandatory = pool.spawn_mandatory(move || flag.store(true, SeqCst), scope);
     let stopper = {
         let pool = pool.clone();
         thread::spawn(move || pool.shutdown(None))
@@ -145,11 +142,8 @@ fn shutdown_waits_for_what_runs_and_cancels_what_is_queued() {
     end.send(()).unwrap();
     assert!(stopper.join().unwrap());
     assert!(running.is_finished());
-    block_on(mandatory.unwrap()).unwrap();
-    assert!(ran.load(SeqCst));
     let late = pool.spawn_blocking(|| (), scope);
     assert!(block_on(late).unwrap_err().is_cancelled());
-    assert!(pool.spawn_mandatory(|| (), scope).is_none());
     assert_eq!(pool.busy(), 0);
 }
 
