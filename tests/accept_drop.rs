@@ -195,11 +195,16 @@ async fn drop_late(mut source: Source, address: SocketAddr, count: u64) -> u64 {
     for _ in 0..count {
         // 1. An accept waits.
         let moment = random.pick(&moments);
-        let mut client = None;
-        // 2. The connection arrives: connect(2) returns when it is in the backlog.
+        let mut clients = BTreeSet::new();
+        let mut connections = Vec::new();
+        // 2. Connections arrive: connect(2) returns when one is in the backlog.
+        let arrivals = 1 + random.below(3);
         let arrive = || {
-            let stream = std::net::TcpStream::connect(address).expect("loopback connects");
-            client = Some(stream);
+            for _ in 0..arrivals {
+                let stream = std::net::TcpStream::connect(address).expect("loopback connects");
+                clients.insert(stream.local_addr().expect("it is connected"));
+                connections.push(stream);
+            }
         };
         // 3. The accept is dropped without having been polled again.
         match drop_at(moment, source.next(), arrive).await {
@@ -207,14 +212,12 @@ async fn drop_late(mut source: Source, address: SocketAddr, count: u64) -> u64 {
             Outcome::Waiting => {}
             Outcome::Woken => woken += 1,
         }
-        // 4. The next one yields that connection.
-        let client = client.expect("the future waited");
-        let stream = timeout(Duration::from_secs(20), source.next()).await;
-        let stream = stream.expect("the connection was lost");
-        assert_eq!(
-            stream.peer_addr().expect("it is connected"),
-            client.local_addr().expect("it is connected"),
-        );
+        // 4. The next ones yield them all.
+        while !clients.is_empty() {
+            let stream = timeout(Duration::from_secs(20), source.next()).await;
+            let stream = stream.expect("the connection was lost");
+            assert!(clients.remove(&stream.peer_addr().expect("it is connected")));
+        }
     }
     woken
 }

@@ -140,6 +140,39 @@ fn more_completions_at_once_than_the_queue_holds_all_arrive() {
     });
 }
 
+#[test]
+fn an_op_behind_many_others_reaches_the_kernel() {
+    const STREAMS: usize = 100;
+    for_each_small_runtime(|name, runtime| {
+        // 1. Many reads wait, and no other task keeps the workers busy.
+        let (mut tasks, mut peers) = (Vec::new(), Vec::new());
+        let _context = runtime.enter();
+        for _ in 0..STREAMS {
+            let (mut stream, peer) = pair();
+            peers.push(peer);
+            tasks.push(runtime.spawn(async move { stream.read_u8().await }));
+        }
+        // 2. Only one of them is answered at a time, the last that came first.
+        while let (Some(task), Some(mut peer)) = (tasks.pop(), peers.pop()) {
+            let writer = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(1));
+                peer.write_all(&[3]).expect("the buffer takes a byte");
+                peer
+            });
+            let read = async { annulus::time::timeout(Duration::from_secs(20), task).await };
+            let read = runtime
+                .block_on(read)
+                .expect("its operation never reached the kernel");
+            assert_eq!(
+                read.expect("it does not panic").expect("the pair stands"),
+                3
+            );
+            writer.join().expect("it does not panic");
+        }
+        println!("{name}: {STREAMS} reads through {SQ} entries, answered backwards");
+    });
+}
+
 /// One end in annulus, one in the test's hand.
 fn pair() -> (UnixStream, std::os::unix::net::UnixStream) {
     let (ours, peer) = std::os::unix::net::UnixStream::pair().expect("descriptors are left");

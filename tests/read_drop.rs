@@ -108,8 +108,14 @@ async fn drop_reads(
         };
         counts.dropped += 1;
         counts.late += u64::from(outcome);
-        // 4. The next reads, by whichever way, find every byte.
+        // 4. The next reads, by whichever way, find every byte, and those that come meanwhile.
         while received < sent {
+            if random.below(8) == 0 {
+                let bytes = numbered(sent, 1 + random.below(300) as usize);
+                peer.write_all(&bytes)
+                    .expect("the buffer takes a few bytes");
+                sent += bytes.len() as u64;
+            }
             let left = ((sent - received) as usize).min(buffer.len());
             let ask = 1 + random.below(left as u64) as usize;
             let read = match way(calls, &mut random) {
