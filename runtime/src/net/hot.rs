@@ -12,6 +12,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::stream::left_behind;
 use crate::io::ReadBuf;
 use crate::io::readiness::Side;
 use crate::io::registration::{Registration, submit_into};
@@ -147,8 +148,7 @@ impl Hot {
         if landing.is_idle() {
             return Ok(());
         }
-        let text = "the stream holds bytes of a dropped read: read them first";
-        Err(io::Error::other(text))
+        Err(left_behind())
     }
 
     /// As [`vacate`](Hot::vacate), and turns the core, if this thread drives it, for a cancelled
