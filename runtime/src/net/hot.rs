@@ -91,7 +91,7 @@ impl Hot {
     /// Submits a receive of up to `len` bytes, if this stream receives by itself and none is
     /// in flight. The reader is registered already.
     pub(super) fn receive(&self, fd: RawFd, len: usize, io: &Registration) -> bool {
-        let enabled = match io.home().recv_mode() {
+        let enabled = match io.any_home().recv_mode() {
             RecvMode::Base => false,
             RecvMode::Hot => true,
             RecvMode::Auto => self.streak.load(Relaxed) >= STREAK,

@@ -35,7 +35,7 @@ impl Stream {
     }
 
     pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
-        self.socket.hot.vacate_now(self.socket.home())?;
+        self.socket.hot.vacate_now(self.socket.io.any_home())?;
         if let Some(lanes) = self.socket.used_lanes() {
             lanes.settle(self.socket.home())?;
         }
