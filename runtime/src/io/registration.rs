@@ -10,12 +10,13 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::RawFd;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::readiness::{Event, Readiness, Side};
 use super::waiters::Place;
 use super::{Interest, Ready};
+use crate::context;
 use crate::op::poll_add::PollAdd;
 use crate::op::{Op, Submit};
 use crate::reactor::Home;
@@ -26,27 +27,45 @@ pub(crate) type Polls = [Option<Submit<PollAdd>>; 3];
 
 pub(crate) struct Registration {
     fd: RawFd,
-    home: Arc<Home>,
+    /// Where it was made: a home of the same runtime, which stands in until there is one.
+    made_at: Arc<Home>,
+    /// The core through whose ring its operations go: that of the worker that waits first, as
+    /// it has the task by then. A connection is often accepted by another.
+    home: OnceLock<Arc<Home>>,
     readiness: Arc<Readiness>,
     /// Taken when a poll is submitted, never by a call that finds one standing.
     polls: Mutex<Polls>,
 }
 
 impl Registration {
-    /// Registers `fd` with the current home; nothing is submitted before somebody waits. The
+    /// Registers `fd` with the current runtime; nothing is submitted before somebody waits. The
     /// owner of `fd` keeps it open until it has taken the polls back.
     #[track_caller]
     pub(crate) fn new(fd: RawFd, known: Ready) -> Registration {
         Registration {
             fd,
-            home: Home::current(),
+            made_at: Home::current(),
+            home: OnceLock::new(),
             readiness: Arc::new(Readiness::new(known)),
             polls: Mutex::default(),
         }
     }
 
+    /// The home, which is chosen now if it is not yet.
     pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
+        self.home.get_or_init(|| {
+            let made_at = &self.made_at;
+            let here = context::with_core(|core| {
+                let home = core.home();
+                (home.runtime() == made_at.runtime()).then(|| Arc::clone(home))
+            });
+            here.flatten().unwrap_or_else(|| Arc::clone(made_at))
+        })
+    }
+
+    /// The home, if one was chosen, else another of the same runtime.
+    pub(crate) fn any_home(&self) -> &Arc<Home> {
+        self.home.get().unwrap_or(&self.made_at)
     }
 
     pub(crate) fn readiness(&self) -> &Arc<Readiness> {
@@ -171,9 +190,10 @@ impl Registration {
 
     /// Whether the home still serves anybody.
     pub(crate) fn alive(&self) -> io::Result<()> {
-        match self.home.refusal() {
+        let home = self.any_home();
+        match home.refusal() {
             None => Ok(()),
-            Some(errno) => Err(self.home.error(errno)),
+            Some(errno) => Err(home.error(errno)),
         }
     }
 
@@ -190,7 +210,7 @@ impl Registration {
             || {
                 self.readiness.arm(side).then(|| {
                     let op = PollAdd::new(self.fd, side, Arc::clone(&self.readiness));
-                    Submit::start(&self.home, op)
+                    Submit::start(self.home(), op)
                 })
             },
         );
@@ -273,5 +293,37 @@ impl Drop for ReadyFuture<'_> {
         if let Some(place) = self.place.take() {
             self.registration.readiness.waiters.leave(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::runtime::Builder;
+
+    #[test]
+    fn the_worker_that_waits_first_is_the_home() {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .expect("the runtime builds");
+        let (one, _other) = UnixDatagram::pair().expect("a pair");
+        runtime.block_on(async {
+            // 1. This thread drives no core: the registration is made at either's.
+            let registration = Arc::new(Registration::new(one.as_raw_fd(), Ready::EMPTY));
+            assert!(!registration.any_home().is_here());
+            // 2. A task waits, on whichever worker.
+            let waiting = Arc::clone(&registration);
+            let at_home = crate::spawn(poll_fn(move |cx| {
+                assert!(waiting.poll_ready(cx, Side::Read).is_pending());
+                Poll::Ready(waiting.any_home().is_here())
+            }));
+            assert!(at_home.await.expect("it does not panic"));
+            drop(registration);
+        });
     }
 }

@@ -12,6 +12,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::stream::left_behind;
 use crate::io::ReadBuf;
 use crate::io::readiness::Side;
 use crate::io::registration::{Registration, submit_into};
@@ -90,7 +91,7 @@ impl Hot {
     /// Submits a receive of up to `len` bytes, if this stream receives by itself and none is
     /// in flight. The reader is registered already.
     pub(super) fn receive(&self, fd: RawFd, len: usize, io: &Registration) -> bool {
-        let enabled = match io.home().recv_mode() {
+        let enabled = match io.any_home().recv_mode() {
             RecvMode::Base => false,
             RecvMode::Hot => true,
             RecvMode::Auto => self.streak.load(Relaxed) >= STREAK,
@@ -147,8 +148,7 @@ impl Hot {
         if landing.is_idle() {
             return Ok(());
         }
-        let text = "the stream holds bytes of a dropped read: read them first";
-        Err(io::Error::other(text))
+        Err(left_behind())
     }
 
     /// As [`vacate`](Hot::vacate), and turns the core, if this thread drives it, for a cancelled

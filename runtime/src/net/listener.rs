@@ -36,7 +36,7 @@ impl Listener {
 
     pub(super) async fn accept(&self) -> io::Result<(OwnedFd, SockAddr)> {
         loop {
-            if let Some(pause) = self.shortage.pause(self.socket.home()) {
+            if let Some(pause) = self.shortage.pause(self.socket.io.any_home()) {
                 pause.await;
             }
             let accept = || self.socket.accept();
@@ -65,7 +65,7 @@ impl Listener {
     fn told<R>(&self, result: io::Result<R>) -> Option<io::Result<R>> {
         match result {
             Err(error) if is_shortage(&error) => {
-                let tell = self.shortage.begin(self.socket.home());
+                let tell = self.shortage.begin(self.socket.io.any_home());
                 tell.then_some(Err(error))
             }
             result => Some(result),
@@ -73,7 +73,7 @@ impl Listener {
     }
 
     fn poll_pause(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let begun = self.shortage.pause(self.socket.home());
+        let begun = self.shortage.pause(self.socket.io.any_home());
         let Some(mut pause) = begun.or_else(|| self.slot().take()) else {
             return Poll::Ready(());
         };

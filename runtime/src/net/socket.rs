@@ -140,7 +140,7 @@ impl Socket {
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
-        self.io.home().kernel()
+        self.io.any_home().kernel()
     }
 
     pub(super) fn options(&self) -> Options<'_> {
@@ -278,7 +278,7 @@ impl Drop for Socket {
         }
         let drop_ops = || drop((polls, receive));
         self.io
-            .home()
+            .any_home()
             .close_socket(fd, touched, &lent[..count], drop_ops);
         shortage::freed();
     }

@@ -35,7 +35,7 @@ impl Stream {
     }
 
     pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
-        self.socket.hot.vacate_now(self.socket.home())?;
+        self.socket.hot.vacate_now(self.socket.io.any_home())?;
         if let Some(lanes) = self.socket.used_lanes() {
             lanes.settle(self.socket.home())?;
         }
@@ -190,7 +190,8 @@ impl Stream {
     /// Reads into several buffers, in order; what a receive has left, into the first alone.
     pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let Socket { io, hot, .. } = &self.socket;
-        if !hot.is_idle() {
+        let is_used = |lanes: &Lanes| lanes.is_receiving() || lanes.stash_len() > 0;
+        if !hot.is_idle() || self.socket.used_lanes().is_some_and(is_used) {
             let first = bufs.iter_mut().find(|buf| !buf.is_empty());
             return first.map_or(Ok(0), |buf| self.try_read(&mut ReadBuf::new(buf)));
         }
@@ -323,8 +324,18 @@ impl Stream {
         if interest == Interest::WRITABLE {
             return Ok(());
         }
-        self.socket.hot.vacate()
+        self.socket.hot.vacate()?;
+        match self.socket.used_lanes() {
+            Some(lanes) if lanes.is_receiving() => Err(io::ErrorKind::WouldBlock.into()),
+            Some(lanes) if lanes.stash_len() > 0 => Err(left_behind()),
+            _ => Ok(()),
+        }
     }
+}
+
+/// The error of a use that would overtake bytes of the stream.
+pub(super) fn left_behind() -> io::Error {
+    io::Error::other("the stream holds bytes of a dropped read: read them first")
 }
 
 impl fmt::Debug for Stream {
