@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use annulus::fs::File;
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus::uring::{Incoming, IoBuf, IoBufMut, recv, send, send_zc};
 use annulus_tests::{
-    Moment, Outcome, connected, connected_narrow, current_thread, drop_at, fd_limit,
-    for_each_runtime, in_child, nothing_in_flight, serial, settled, settled_blocking, turns,
+    IO_URING, Moment, Outcome, connected, connected_narrow, current_thread, drop_at, fd_limit,
+    for_each_runtime, in_child, nothing_in_flight, refuse, serial, settled, settled_blocking,
+    turns,
 };
 use futures::{FutureExt, StreamExt};
 
@@ -39,7 +42,7 @@ fn a_receive_fills_the_buffer_that_it_was_given() {
         let (n, buf) = recv(&stream, Vec::with_capacity(64)).await;
         assert_eq!((n?, &buf[..]), (5, &b"hello"[..]));
         let (received, ()) = futures::join!(recv(&stream, buf), async {
-            turns().await;
+            settled("the buffer is lent", || annulus::stats().bytes_lent == 64).await;
             peer.write_all(b"world!").expect("the connection stands");
         });
         assert_eq!((received.0?, &received.1[..]), (6, &b"world!"[..]));
@@ -549,4 +552,53 @@ fn a_runtime_dropped_with_owned_operations_takes_them_back() {
         }
         runtime.block_on(turns());
     });
+}
+
+#[test]
+fn operations_whose_ring_fails_for_good_end_with_its_error() {
+    in_child(
+        "operations_whose_ring_fails_for_good_end_with_its_error",
+        || {
+            let runtime = current_thread(RecvMode::Auto).build().expect("it builds");
+            let errors = runtime.block_on(async {
+                // 1. One of each waits in the kernel, and a second receive behind the first.
+                let (stream, _peer) = connected_narrow();
+                while stream.try_write(&[0; 1024]).is_ok() {}
+                let (zc_stream, _zc_peer) = connected_narrow();
+                while zc_stream.try_write(&[0; 1024]).is_ok() {}
+                let listener = TcpListener::bind("127.0.0.1:0")
+                    .await
+                    .expect("loopback binds");
+                let mut incoming = Incoming::new(listener, 4);
+                let (reader, _writer) = io::pipe().expect("a pipe");
+                let mut pipe = File::from(OwnedFd::from(reader));
+                let mut buf = [0; 8];
+                let error = |kind: io::Result<usize>| kind.expect_err("the ring is dead").kind();
+                let mut waiting = Box::pin(async {
+                    futures::join!(
+                        recv(&stream, vec![0; 8]).map(|(result, _)| error(result)),
+                        recv(&stream, vec![0; 8]).map(|(result, _)| error(result)),
+                        send(&stream, "x").map(|(result, _)| error(result)),
+                        send_zc(&zc_stream, "x").map(|(result, _)| error(result)),
+                        pipe.read(&mut buf).map(error),
+                        incoming.next().map(|next| {
+                            let next = next.expect("it does not end");
+                            next.map(drop).expect_err("the ring is dead").kind()
+                        }),
+                    )
+                });
+                assert!(futures::poll!(&mut waiting).is_pending());
+                turns().await;
+                assert!(futures::poll!(&mut waiting).is_pending());
+                // 2. From now on this thread can no longer enter its ring.
+                refuse(&IO_URING[1..2], libc::EPERM).expect("a filter needs no privilege");
+                // 3. Each ends.
+                let (a, b, c, d, e, f) = waiting.await;
+                [a, b, c, d, e, f]
+            });
+            assert_eq!(errors, [ErrorKind::PermissionDenied; 6]);
+            drop(runtime);
+            assert!(annulus::stats().cells_leaked >= 5, "{:?}", annulus::stats());
+        },
+    );
 }

@@ -132,6 +132,25 @@ impl Sqe {
         Opcode(self.0.opcode)
     }
 
+    /// How many bytes the buffer has that a plain read, write, receive or send lends; 0 where the
+    /// kernel selects a buffer, and for every other operation.
+    #[must_use]
+    pub fn lent_bytes(&self) -> u32 {
+        let plain = [
+            Opcode::READ,
+            Opcode::WRITE,
+            Opcode::RECV,
+            Opcode::SEND,
+            Opcode::SEND_ZC,
+        ];
+        let selects = self.flags().contains(SqeFlags::BUFFER_SELECT);
+        if plain.contains(&self.opcode()) && !selects {
+            self.0.len
+        } else {
+            0
+        }
+    }
+
     #[inline]
     pub(crate) fn set_opcode(&mut self, opcode: Opcode) {
         self.0.opcode = opcode.0;

@@ -155,6 +155,8 @@ pub(crate) struct Header {
     /// With the slab index: what the CQEs of this use are known by, from the publish on.
     generation: AtomicU32,
     index: AtomicU32,
+    /// Bytes of the buffer that the kernel was lent. Read and written by the home only.
+    pub(super) lent_bytes: AtomicU32,
     pub(super) link: AtomicPtr<Header>,
     /// Null in the cell of a timer.
     pub(super) vtable: AtomicPtr<VTable>,
@@ -173,6 +175,7 @@ impl Header {
             foreign,
             generation: AtomicU32::new(0),
             index: AtomicU32::new(u32::MAX),
+            lent_bytes: AtomicU32::new(0),
             link: AtomicPtr::new(std::ptr::null_mut()),
             vtable: AtomicPtr::new(std::ptr::null_mut()),
             site: AtomicPtr::new(std::ptr::null_mut()),

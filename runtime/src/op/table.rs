@@ -37,6 +37,8 @@ pub(crate) struct Table {
     wake_disarmed: Cell<bool>,
     /// Operations in the kernel's hands that end by themselves, soon.
     bounded: Cell<usize>,
+    /// Bytes of buffers that the kernel has been lent.
+    lent_bytes: Cell<u64>,
     /// Shutdown: an ECANCELED is what was asked for.
     closing: Cell<bool>,
 }
@@ -64,12 +66,18 @@ impl Table {
             fired: RefCell::default(),
             wake_disarmed: Cell::new(true),
             bounded: Cell::new(0),
+            lent_bytes: Cell::new(0),
             closing: Cell::new(false),
         }
     }
 
     pub(crate) fn ring(&self) -> &RefCell<Ring> {
         &self.ring
+    }
+
+    /// Bytes of buffers that the kernel has, those that it selects itself not counted.
+    pub(crate) fn lent_bytes(&self) -> u64 {
+        self.lent_bytes.get()
     }
 
     /// Operations that are queued or that the kernel has.
@@ -180,6 +188,10 @@ impl Table {
         };
         cell.fill(sqe);
         sqe.set_user_data(tag.pack());
+        let lent_bytes = sqe.lent_bytes();
+        cell.lent_bytes.store(lent_bytes, Ordering::Relaxed);
+        self.lent_bytes
+            .set(self.lent_bytes.get() + u64::from(lent_bytes));
         // Asked for between `put` and the change of phase: whoever asked saw Queued.
         if cell.cancel_wanted.load(Ordering::SeqCst) {
             cells.cancels.push_back(tag.pack());
@@ -320,6 +332,9 @@ impl Table {
         if !cqe.more() {
             self.bounded
                 .set(self.bounded.get() - usize::from(is_bounded(cell.code())));
+            let lent_bytes = cell.lent_bytes.load(Ordering::Relaxed);
+            self.lent_bytes
+                .set(self.lent_bytes.get() - u64::from(lent_bytes));
         } else {
             return isolated("a completion's handler", || cell.more(cqe));
         }
@@ -456,6 +471,7 @@ impl Table {
         let lent = std::mem::take(&mut self.cells.borrow_mut().lent);
         let leaked = lent.len();
         self.bounded.set(0);
+        self.lent_bytes.set(0);
         for (_, cell) in lent {
             say(cell.code(), cell.site());
             isolated("a lost operation's handler", || cell.adrift(errno));

@@ -202,6 +202,7 @@ impl Core {
     fn note(&self) {
         let stats = self.home.stats();
         stats.ops_in_flight.set(self.table.in_flight() as u64);
+        stats.bytes_lent.set(self.table.lent_bytes());
         stats.timers.set(self.table.timers_running() as u64);
     }
 

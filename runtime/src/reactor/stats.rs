@@ -39,7 +39,8 @@ pub struct Stats {
     pub enobufs: u64,
     /// Bytes that receive completions brought, not inline calls.
     pub hot_recv_bytes: u64,
-    /// Bytes of buffers lent to the kernel by operations in flight.
+    /// Bytes of buffers lent to the kernel by operations in flight; those that it selects itself
+    /// are not counted.
     pub bytes_lent: u64,
     /// Times a sleeping core was woken from another thread.
     pub remote_wakes: u64,
