@@ -1,5 +1,6 @@
 //! P9: a panic ends its task, and nothing else.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::TcpListener;
-use annulus_tests::{connected, for_each_runtime};
+use annulus::runtime::RecvMode;
+use annulus_tests::{connected, for_each_runtime, in_child};
 
 const GOOD: usize = 90;
 const BAD: usize = 10;
@@ -213,5 +215,57 @@ fn a_panic_in_block_on_reaches_its_caller_and_leaves_the_runtime_usable() {
         }));
         assert!(result.is_err());
         assert_eq!(runtime.block_on(round_trip()), 7);
+    });
+}
+
+#[test]
+fn a_waker_that_panics_when_a_task_gave_way_costs_no_worker() {
+    in_child(
+        "a_waker_that_panics_when_a_task_gave_way_costs_no_worker",
+        || {
+            quiet();
+            for_each_runtime(|_, runtime| {
+                let ended = runtime.block_on(async {
+                    // 1. As many tasks as workers give way under a waker that panics.
+                    for _ in 0..4 {
+                        let bad = annulus::spawn(async {
+                            let waker = Waker::from(Arc::new(PanicInWake(AtomicU64::new(0))));
+                            let mut cx = Context::from_waker(&waker);
+                            let mut yielding = Box::pin(annulus::task::yield_now());
+                            assert!(yielding.as_mut().poll(&mut cx).is_pending());
+                        });
+                        bad.await.expect("it ends well");
+                    }
+                    // 2. Others gave way beside them, and come back.
+                    annulus::spawn(async {
+                        annulus_tests::turns().await;
+                        round_trip().await
+                    })
+                    .await
+                });
+                assert_eq!(ended.expect("it ends well"), 7);
+            });
+        },
+    );
+}
+
+#[test]
+fn hooks_that_panic_cost_no_worker() {
+    in_child("hooks_that_panic_cost_no_worker", || {
+        quiet();
+        for mut builder in [
+            annulus_tests::current_thread(RecvMode::Auto),
+            annulus_tests::multi_thread(RecvMode::Auto),
+        ] {
+            builder.on_thread_park(|| panic!("meant: park"));
+            builder.on_thread_unpark(|| panic!("meant: unpark"));
+            let runtime = builder.build().expect("the runtime builds");
+            for _ in 0..10 {
+                annulus_tests::on_thread(|| {
+                    assert_eq!(runtime.block_on(round_trip()), 7);
+                });
+            }
+            drop(runtime);
+        }
     });
 }

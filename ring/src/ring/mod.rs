@@ -130,11 +130,15 @@ impl Ring {
         self.sq.next()
     }
 
-    /// How many entries [`get_sqe`](Ring::get_sqe) can hand out before the next enter.
+    /// How many entries [`get_sqe`](Ring::get_sqe) can hand out before the next enter; 0 in a
+    /// forked child.
     #[inline]
     #[must_use]
     pub fn sq_space_left(&self) -> u32 {
-        self.sq_capacity() - self.sq_queued()
+        if self.handle.origin.is_forked() {
+            return 0;
+        }
+        self.sq_capacity() - self.sq.queued()
     }
 
     /// How many entries were handed out and not yet consumed by the kernel.

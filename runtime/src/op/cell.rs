@@ -12,6 +12,7 @@ use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 use super::header::{HeaderRef, Link, Phase};
 use super::page::{BODY_ALIGN, BODY_OFFSET, BODY_SIZE_MAX, class_of};
 use super::{OnDrop, Op};
+use crate::task::quietly;
 use crate::time::wheel::Key;
 
 /// What the home can do with a body whose type it does not know.
@@ -267,7 +268,8 @@ impl HeaderRef {
 /// Runs code that may be the user's, and keeps its panic from the reactor.
 pub(super) fn isolated(what: &'static str, user: impl FnOnce()) {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(user));
-    if outcome.is_err() {
+    if let Err(payload) = outcome {
         trace::error!("a panic in {what} was caught by the reactor");
+        quietly(|| drop(payload));
     }
 }

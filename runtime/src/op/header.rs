@@ -19,7 +19,8 @@
 //!   does the rest.
 //! - `Queued -> Detached`: the same for an operation that runs to its end all the same; the home
 //!   publishes it as `DroppedLent`, and brings it back here when it has to go round again.
-//! - `Lent -> Lost`: the home, when its ring has failed for good: the body stays as it is for ever.
+//! - `Lent -> Lost`: the home, when its ring has failed for good, or it ends with a timer in it: the
+//!   body stays as it is for ever.
 //! - `-> Empty`: whoever emptied the body; the cell is then the home's to reuse.
 //!
 //! A header stands in at most one list at a time, the inbox, and a bit beside the phase says so:

@@ -475,26 +475,16 @@ impl Table {
         for (_, cell) in lent {
             say(cell.code(), cell.site());
             isolated("a lost operation's handler", || cell.adrift(errno));
-            if cell.change(Phase::Lent, Phase::Lost).is_ok() {
-                isolated("a waker", || cell.waker.wake());
-            }
+            let waited_for = cell.change(Phase::Lent, Phase::Lost).is_ok();
+            let waker = cell.waker.take();
+            isolated("a waker", || {
+                waker
+                    .into_iter()
+                    .filter(|_| waited_for)
+                    .for_each(Waker::wake)
+            });
         }
         leaked
-    }
-
-    /// Takes all wakers out: a waker keeps its task, which may keep the runtime.
-    pub(crate) fn drop_wakers(&self) {
-        let lent: Vec<HeaderRef> = self
-            .cells
-            .borrow()
-            .lent
-            .iter()
-            .map(|(_, cell)| *cell)
-            .collect();
-        let waiting: Vec<HeaderRef> = self.cells.borrow().waiting.iter().copied().collect();
-        for cell in lent.into_iter().chain(waiting) {
-            isolated("the drop of a waker", || drop(cell.waker.take()));
-        }
     }
 
     /// How long the kernel may sleep before a timer is due, given the tick that it is now.
@@ -600,9 +590,10 @@ pub(super) fn release(home: &Arc<Home>, cell: HeaderRef) {
     {
         return;
     }
-    if cell.change_and_link(Phase::Back, Phase::Empty) == Ok(true) {
-        // After the home's end the cell stays in its page, which goes with the home.
-        let _ = home.inbox().push(cell);
+    if cell.change_and_link(Phase::Back, Phase::Empty) == Ok(true)
+        && home.inbox().push(cell).is_err()
+    {
+        forget(cell);
     }
 }
 
@@ -617,10 +608,18 @@ pub(super) fn cancel(home: &Arc<Home>, cell: HeaderRef) {
 
 /// Tells the home of a change that its inbox now names.
 pub(super) fn post(home: &Arc<Home>, cell: HeaderRef) {
-    // After the home's end nothing is in the kernel's hands but what was leaked.
-    if home.inbox().push(cell).is_ok() && !home.is_here() {
-        home.unpark();
+    match home.inbox().push(cell) {
+        Ok(()) if home.is_here() => {}
+        Ok(()) => home.unpark(),
+        // Nothing is in the kernel's hands but what was leaked.
+        Err(_) => forget(cell),
     }
+}
+
+/// After the home's end a cell stays in its page, which goes with the home: so its waker, which
+/// may keep the home, must not stay.
+fn forget(cell: HeaderRef) {
+    drop(cell.waker.take());
 }
 
 /// A future is dropped: its cell is the home's from here on.

@@ -1,6 +1,6 @@
 //! The life of an operation, told by operations that only these tests have.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -388,4 +388,62 @@ fn a_root_that_waits_for_what_a_dead_ring_keeps_does_not_wait_for_ever() {
         home.set_dead(Errno::EPERM);
         drop(read.await);
     });
+}
+
+#[test]
+fn who_waits_on_a_thread_of_no_runtime_is_woken_by_the_end() {
+    for runtime in runtimes(Mask::NONE) {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let home = runtime.handle().scheduler().next_home();
+        let (pipe, _writer) = home.kernel().pipe().expect("a pipe");
+        let op = ReadPipe {
+            pipe: Arc::new(pipe),
+            buf: Box::default(),
+            alive: Alive::new(&alive),
+        };
+        let mut read = Submit::new(&home, op);
+        let mut timer = Timer::new(&home, home.clock().tick_now() + 3_600_000);
+        assert!(poll_once(&mut read).is_pending());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(timer.poll_elapsed(&mut cx).is_pending());
+        runtime.block_on(yield_now());
+        let read = std::thread::spawn(|| futures::executor::block_on(read));
+        let sleep = std::thread::spawn(move || {
+            futures::executor::block_on(poll_fn(|cx| timer.poll_elapsed(cx)));
+        });
+        // Both wait, as a rule, when the runtime goes.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        drop(runtime);
+        let (result, ..) = read.join().expect("it has an output");
+        let error = result.expect_err("nobody wrote");
+        assert_eq!(error.raw_os_error(), Some(os::ECANCELED));
+        let panic = sleep.join().expect_err("as tokio's does");
+        let text = panic.downcast_ref::<String>().expect("a text");
+        assert!(text.contains("being shutdown"), "{text}");
+    }
+}
+
+#[test]
+fn a_timer_that_outlives_its_runtime_keeps_no_waker() {
+    struct Holds {
+        _home: Arc<Home>,
+    }
+    impl Wake for Holds {
+        fn wake(self: Arc<Self>) {}
+    }
+    for runtime in runtimes(Mask::NONE) {
+        let home = runtime.handle().scheduler().next_home();
+        let waker = Waker::from(Arc::new(Holds {
+            _home: home.clone(),
+        }));
+        let mut timer = Timer::new(&home, home.clock().tick_now() + 3_600_000);
+        let poll = |timer: &mut Timer| timer.poll_elapsed(&mut Context::from_waker(&waker));
+        assert!(poll(&mut timer).is_pending());
+        drop(runtime);
+        // It is refused, after it has registered its waker again.
+        let refused = catch_unwind(AssertUnwindSafe(|| poll(&mut timer)));
+        assert!(refused.is_err());
+        drop((timer, waker));
+        assert_eq!(Arc::strong_count(&home), 1);
+    }
 }

@@ -68,7 +68,11 @@ impl Timer {
             cell.waker.register(cx.waker());
         }
         if cell.phase() != Phase::Back {
-            assert!(!self.home.is_shutdown(), "{}", crate::reactor::SHUTDOWN);
+            if self.home.is_shutdown() {
+                // Nobody wakes it, and it may keep what keeps the cell.
+                drop(cell.waker.take());
+                panic!("{}", crate::reactor::SHUTDOWN);
+            }
             return Poll::Pending;
         }
         self.stage = Stage::Elapsed;
@@ -201,5 +205,18 @@ impl Table {
             isolated("a waker", || waker.wake());
         }
         self.fired.replace(wakers);
+    }
+
+    /// Ends every timer: whoever waits is told, by its next poll, that the runtime has ended.
+    pub(crate) fn end_timers(&self) {
+        let mut wakers = Vec::new();
+        self.timers.borrow_mut().advance(u64::MAX, &mut |cell| {
+            if cell.change(Phase::Lent, Phase::Lost).is_ok() {
+                wakers.extend(cell.waker.take());
+            }
+        });
+        for waker in wakers {
+            isolated("a waker", || waker.wake());
+        }
     }
 }

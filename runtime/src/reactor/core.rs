@@ -13,7 +13,7 @@ use crossbeam_deque::Worker;
 use super::Home;
 use crate::op::pool::PoolRing;
 use crate::op::table::Table;
-use crate::task::Task;
+use crate::task::{Task, quietly};
 
 /// Inline data after which a core enters, however many tasks are runnable: 256 KiB.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
@@ -187,7 +187,7 @@ impl Core {
     fn wake_deferred(&self) {
         let mut deferred = self.deferred.take();
         for waker in deferred.drain(..) {
-            waker.wake();
+            quietly(|| waker.wake());
         }
         // The memory is kept; what was deferred meanwhile waits for the next turn.
         deferred.append(&mut self.deferred.borrow_mut());

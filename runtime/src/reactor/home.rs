@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use annulus_ring::{Errno, Kernel, RingRef, Version};
+use annulus_ring::{Errno, Kernel, Origin, RingRef, Version};
 use crossbeam_utils::atomic::AtomicCell;
 
 use super::Core;
@@ -51,6 +51,8 @@ pub(crate) struct Home {
     clock: Arc<Clock>,
     recv_mode: RecvMode,
     ring: RingRef,
+    /// The process that the ring belongs to.
+    origin: Origin,
     /// The core while nobody drives it.
     slot: AtomicCell<Option<Box<Core>>>,
     /// Signalled when the core comes back into the slot, or when a lasting error has made the
@@ -86,6 +88,8 @@ pub(crate) struct HomeConfig {
     pub(crate) clock: Arc<Clock>,
     pub(crate) recv_mode: RecvMode,
     pub(crate) ring: RingRef,
+    /// The process that the ring belongs to.
+    pub(crate) origin: Origin,
     pub(crate) event: Option<OwnedFd>,
     pub(crate) placeholder: OwnedFd,
     /// The ring belongs to one thread.
@@ -112,6 +116,7 @@ impl Home {
             clock: config.clock,
             recv_mode: config.recv_mode,
             ring: config.ring,
+            origin: config.origin,
             slot: AtomicCell::new(None),
             bell: Condvar::new(),
             bell_mutex: Mutex::new(()),
@@ -197,6 +202,7 @@ impl Home {
     /// Why this home takes on nothing more, if so.
     pub(crate) fn refusal(&self) -> Option<Errno> {
         match self.dead.load(Ordering::Acquire) {
+            0 if self.is_forked() => Some(Errno::EBADF),
             0 => self.is_shutdown().then_some(Errno::ECANCELED),
             errno => Some(Errno::from_raw(errno)),
         }
@@ -214,8 +220,15 @@ impl Home {
         self.ended.store(true, Ordering::Release);
     }
 
+    /// Whether the ring can be entered no more: a lasting error, or a forked child.
     pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Acquire) != 0
+        self.dead.load(Ordering::Acquire) != 0 || self.is_forked()
+    }
+
+    /// Whether this is a child of the process that the runtime belongs to: it has no ring here,
+    /// and no thread but its own.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.origin.is_forked()
     }
 
     pub(crate) fn set_dead(&self, errno: Errno) {

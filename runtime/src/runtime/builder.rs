@@ -295,6 +295,7 @@ impl Builder {
                 clock: clock.clone(),
                 recv_mode: self.recv_mode,
                 ring: ring.ring_ref(),
+                origin: ring.origin(),
                 event,
                 placeholder: placeholder.try_clone()?,
                 pinned: self.flavor == Flavor::Local,

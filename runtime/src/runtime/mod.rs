@@ -151,6 +151,10 @@ impl Runtime {
 
     fn shutdown(&self, deadline: Option<Duration>, wait: Option<Duration>) {
         let scheduler = self.handle.scheduler();
+        // In a forked child there is nothing to end: the threads and the rings are the parent's.
+        if scheduler.homes[0].is_forked() {
+            return;
+        }
         scheduler.shutdown(&self.handle, deadline, wait);
         scheduler.blocking.shutdown(wait);
     }

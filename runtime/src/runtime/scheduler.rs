@@ -313,9 +313,6 @@ impl Scheduler {
         };
         let deadline = Instant::now().checked_add(deadline);
         cores.extend(self.homes.iter().filter_map(|home| home.take_core()));
-        for core in &cores {
-            core.table().drop_wakers();
-        }
         self.drop_tasks(&mut cores);
         while let Some(task) = self.pop_injector(&Worker::new_fifo()) {
             drop(task);
@@ -363,6 +360,7 @@ fn finish_core(core: Box<Core>, deadline: Option<Instant>) {
     context::with_core(|core| {
         core.table().cancel_all();
         core.table().close_inbox(&home, Errno::ECANCELED);
+        core.table().end_timers();
     });
     loop {
         let left = deadline.map_or(Duration::from_secs(1), |at| {

@@ -13,7 +13,7 @@ use super::blocking::Callback;
 use super::scheduler::{Flavor, Scheduler};
 use crate::context;
 use crate::reactor::{Core, Home};
-use crate::task::coop;
+use crate::task::{coop, quietly};
 
 /// Polls after which a core looks at its ring although tasks are runnable.
 const POLLS_PER_TURN: u32 = 61;
@@ -271,7 +271,7 @@ impl Loop<'_> {
             self.auto_advance(&has_work);
             return;
         }
-        let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| hook());
+        let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| quietly(|| hook()));
         call(&scheduler.hooks.on_park);
         scheduler.fall_asleep(index);
         context::with_core(|core| core.park(has_work));
