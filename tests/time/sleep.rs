@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
-use annulus::runtime::Builder;
+use annulus::runtime::{Builder, Runtime};
 use annulus::task;
 use annulus::time::{self, Duration, Instant, Sleep};
 use annulus_tests::{Random, serial};
@@ -256,7 +256,7 @@ fn a_sleep_follows_the_clock_of_the_runtime_it_was_made_in() {
     };
     let (first, second) = (build().expect("it builds"), build().expect("it builds"));
     let start = first.block_on(async { Instant::now() });
-    let mut sleep = Box::pin(first.block_on(async { time::sleep(ms(20)) }));
+    let mut sleep = Box::pin(made_in(&first, ms(20)));
     second.block_on(async {
         assert_pending!(futures::poll!(sleep.as_mut()));
         time::advance(HOUR).await;
@@ -278,7 +278,7 @@ fn a_sleep_works_under_a_foreign_executor() {
         .build();
     let runtime = runtime.expect("the runtime builds");
     let start = Instant::now();
-    let sleep = runtime.block_on(async { time::sleep(ms(20)) });
+    let sleep = made_in(&runtime, ms(20));
     std::thread::spawn(move || futures::executor::block_on(sleep))
         .join()
         .expect("it wakes");
@@ -292,7 +292,7 @@ fn a_sleep_polled_after_shutdown_panics() {
         .enable_all()
         .build()
         .expect("it builds");
-    let mut sleep = Box::pin(runtime.block_on(async { time::sleep(HOUR) }));
+    let mut sleep = Box::pin(made_in(&runtime, HOUR));
     drop(runtime);
     let poll = || sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(panic_text(poll).contains("is being shutdown"));
@@ -309,4 +309,10 @@ fn sleeps_that_are_ready_give_way_to_others() {
         };
         assert_pending!(futures::poll!(pin!(greedy)));
     });
+}
+
+/// A sleep of `runtime` that nobody has polled.
+fn made_in(runtime: &Runtime, duration: Duration) -> Sleep {
+    let _entered = runtime.enter();
+    time::sleep(duration)
 }
