@@ -16,7 +16,7 @@ use crate::task::Id;
 /// tokio's words, which programs and tests match on.
 pub(crate) const NO_REACTOR: &str =
     "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
-const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a \
+pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a \
     function (like `block_on`) attempted to block the current thread while the thread is being \
     used to drive asynchronous tasks.";
 const OUT_OF_ORDER: &str = "`EnterGuard` values dropped out of order. Guards returned by \
@@ -83,6 +83,14 @@ pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
         })
         .ok()
         .flatten()
+}
+
+/// Whether this thread is in [`with_core`]: what a turn calls, a waker or a drop, runs here, and
+/// no other core can be driven meanwhile.
+pub(crate) fn is_turning() -> bool {
+    CONTEXT
+        .try_with(|context| context.core.try_borrow_mut().is_err())
+        .unwrap_or(false)
 }
 
 /// Makes this thread the one that drives the core.

@@ -27,6 +27,14 @@ pub(crate) struct SendZc<B> {
     progress: Arc<Progress>,
 }
 
+/// The buffer of a zero-copy send, back from the kernel.
+pub(crate) struct SentZc<B> {
+    pub(crate) buf: B,
+    /// With a ticket in it that nobody took, it wakes others when it is dropped: not in `finish`,
+    /// but with the output.
+    _progress: Option<Arc<Progress>>,
+}
+
 /// What is known of a zero-copy send before its buffer is free.
 pub(crate) struct Progress {
     /// The `res` of the result's CQE, or [`UNKNOWN`].
@@ -84,7 +92,7 @@ impl<B: IoBuf> SendZc<B> {
 // notification if there is one. `more` touches `progress` only, which was not lent. The descriptor
 // is a number: the socket that owns it closes it behind everything that is queued.
 unsafe impl<B: IoBuf> Op for SendZc<B> {
-    type Output = B;
+    type Output = SentZc<B>;
     const CODE: Opcode = Opcode::SEND_ZC;
 
     fn fill(&mut self, sqe: &mut Sqe) {
@@ -112,14 +120,20 @@ unsafe impl<B: IoBuf> Op for SendZc<B> {
         progress.waker.wake();
     }
 
-    fn finish(self, cqe: Cqe) -> B {
+    fn finish(self, cqe: Cqe) -> SentZc<B> {
         if !cqe.notif() {
             self.progress.land(cqe);
         }
-        self.buf.into_inner()
+        SentZc {
+            buf: self.buf.into_inner(),
+            _progress: Some(self.progress),
+        }
     }
 
-    fn lost(_errno: Errno) -> Option<B> {
-        B::stand_in()
+    fn lost(_errno: Errno) -> Option<SentZc<B>> {
+        B::stand_in().map(|buf| SentZc {
+            buf,
+            _progress: None,
+        })
     }
 }

@@ -12,6 +12,9 @@ mod local;
 pub(crate) mod scheduler;
 pub(crate) mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::io;

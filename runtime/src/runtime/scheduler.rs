@@ -19,7 +19,7 @@ use super::blocking::BlockingPool;
 use super::builder::Hooks;
 use crate::context::{self, ThreadId};
 use crate::reactor::{Core, Home};
-use crate::task::{Id, JoinHandle, OwnedTasks, Schedule, Task};
+use crate::task::{Id, JoinHandle, OwnedTasks, Schedule, Task, quietly};
 use crate::time::clock::Clock;
 
 /// How the runtime's tasks find a thread.
@@ -306,6 +306,12 @@ impl Scheduler {
     }
 
     fn finish(&self, handle: &Handle) {
+        if context::is_turning() {
+            // A waker, or a drop, that another core's turn runs: this thread has no place for ours.
+            let elsewhere =
+                || std::thread::scope(|scope| drop(scope.spawn(|| self.finish(handle))));
+            return quietly(elsewhere);
+        }
         let _entered = context::enter(handle.clone());
         let (deadline, mut cores) = {
             let mut state = self.shutdown_guard();

@@ -61,6 +61,7 @@ pub(super) fn run(handle: Handle, index: usize) {
 pub(super) fn block_on_current<F: Future>(handle: &Handle, future: F) -> F::Output {
     let scheduler = handle.scheduler();
     let home = scheduler.homes[0].clone();
+    assert!(!context::is_turning(), "{}", context::NESTED);
     let mut future = pin!(future);
     let root = Root::new(home.clone());
     let waker = Waker::from(root.clone());
@@ -330,8 +331,10 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     let Some(handle) = context::handle() else {
         return f();
     };
+    // Another runtime may have been entered since: its workers have no use for this core.
+    let own = context::with_core(|core| handle.scheduler().has_home(core.home()));
     assert!(
-        handle.scheduler().flavor == Flavor::MultiThread,
+        handle.scheduler().flavor == Flavor::MultiThread && own != Some(false),
         "can call blocking only when running on the multi-threaded runtime"
     );
     let Some(core) = context::take_core() else {

@@ -129,6 +129,8 @@ impl Backlog {
         let connections = std::mem::take(&mut state.connections);
         let accept = state.accept.take();
         drop(state);
+        // Here, and not where the accept ends: a waker may be the last thing that keeps a task.
+        drop(self.waker.take());
         self.count_dropped(connections.len());
         accept.as_ref().and_then(Submit::user_data)
     }

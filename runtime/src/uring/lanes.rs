@@ -112,6 +112,10 @@ impl Lanes {
         let len = buf.filled().len() - before;
         if !peek {
             stash.drain(..len);
+            if stash.is_empty() {
+                // An idle stream holds no memory.
+                *stash = VecDeque::new();
+            }
             self.stash_len.store(stash.len(), Ordering::SeqCst);
         }
         len

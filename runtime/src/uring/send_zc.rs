@@ -125,8 +125,8 @@ impl<B: IoBuf> Future for ZcBuf<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B> {
         if let Stage::InKernel(submit) = &mut self.stage {
-            let buf = ready!(Pin::new(submit).poll(cx));
-            self.stage = Stage::Here(buf);
+            let sent = ready!(Pin::new(submit).poll(cx));
+            self.stage = Stage::Here(sent.buf);
         }
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Here(buf) => Poll::Ready(buf),
@@ -147,9 +147,9 @@ impl<B: IoBuf> Sending<'_, B> {
         // First, so that a result that arrives from here on wakes this task.
         self.progress.waker.register(cx.waker());
         if let Stage::InKernel(submit) = &mut self.stage
-            && let Poll::Ready(buf) = Pin::new(submit).poll(cx)
+            && let Poll::Ready(sent) = Pin::new(submit).poll(cx)
         {
-            self.stage = Stage::Here(buf);
+            self.stage = Stage::Here(sent.buf);
         }
         let Some(result) = self.progress.result() else {
             return Poll::Pending;
