@@ -209,16 +209,8 @@ impl Table {
             wake::fill(sqe, event.as_fd());
             self.wake_disarmed.set(false);
         }
-        loop {
-            let Some(user_data) = self.cells.borrow().cancels.front().copied() else {
-                break;
-            };
-            if !self.push_quiet(|sqe| {
-                sqe.prep_cancel64(user_data, 0);
-            }) {
-                return false;
-            }
-            self.cells.borrow_mut().cancels.pop_front();
+        if !self.flush_cancels() {
+            return false;
         }
         loop {
             let Some(cell) = self.cells.borrow().waiting.front().copied() else {
@@ -242,13 +234,8 @@ impl Table {
             }
         }
         // A cancel that was asked for by what was just published.
-        while let Some(user_data) = { self.cells.borrow().cancels.front().copied() } {
-            if !self.push_quiet(|sqe| {
-                sqe.prep_cancel64(user_data, 0);
-            }) {
-                return false;
-            }
-            self.cells.borrow_mut().cancels.pop_front();
+        if !self.flush_cancels() {
+            return false;
         }
         loop {
             let mut cells = self.cells.borrow_mut();
@@ -262,6 +249,21 @@ impl Table {
             self.push_quiet(|sqe| {
                 sqe.prep_close(fd);
             });
+        }
+    }
+
+    fn flush_cancels(&self) -> bool {
+        loop {
+            let Some(user_data) = self.cells.borrow().cancels.front().copied() else {
+                return true;
+            };
+            let cancel = |sqe: &mut annulus_ring::Sqe| {
+                sqe.prep_cancel64(user_data, 0);
+            };
+            if !self.push_quiet(cancel) {
+                return false;
+            }
+            self.cells.borrow_mut().cancels.pop_front();
         }
     }
 
