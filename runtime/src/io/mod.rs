@@ -4,6 +4,7 @@
 //! written against `tokio::io` fits without an adapter.
 #![forbid(unsafe_code)]
 
+mod homes;
 mod interest;
 pub(crate) mod readiness;
 mod ready;

@@ -206,6 +206,13 @@ impl Readiness {
         self.word.load(SeqCst) & side.armed() != 0
     }
 
+    /// Whether a poll operation of any side is in flight.
+    pub(crate) fn is_any_armed(&self) -> bool {
+        let sides = [Side::Read, Side::Write, Side::Priority];
+        let armed = sides.map(Side::armed).iter().sum::<u64>();
+        self.word.load(SeqCst) & armed != 0
+    }
+
     /// A poll operation or a receive reported `ready` and stays in flight.
     pub(crate) fn land(&self, ready: Ready) {
         self.update(|word| word | u64::from(ready.bits()));

@@ -10,13 +10,13 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::RawFd;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use super::homes::Homes;
 use super::readiness::{Event, Readiness, Side};
 use super::waiters::Place;
 use super::{Interest, Ready};
-use crate::context;
 use crate::op::poll_add::PollAdd;
 use crate::op::{Op, Submit};
 use crate::reactor::Home;
@@ -27,13 +27,9 @@ pub(crate) type Polls = [Option<Submit<PollAdd>>; 3];
 
 pub(crate) struct Registration {
     fd: RawFd,
-    /// Where it was made: a home of the same runtime, which stands in until there is one.
-    made_at: Arc<Home>,
-    /// The core through whose ring its operations go: that of the worker that waits first, as
-    /// it has the task by then. A connection is often accepted by another.
-    home: OnceLock<Arc<Home>>,
+    homes: Homes,
     readiness: Arc<Readiness>,
-    /// Taken when a poll is submitted, never by a call that finds one standing.
+    /// Locked when a poll is submitted, never by a call that finds one standing.
     polls: Mutex<Polls>,
 }
 
@@ -44,28 +40,24 @@ impl Registration {
     pub(crate) fn new(fd: RawFd, known: Ready) -> Registration {
         Registration {
             fd,
-            made_at: Home::current(),
-            home: OnceLock::new(),
+            homes: Homes::new(Home::current()),
             readiness: Arc::new(Readiness::new(known)),
             polls: Mutex::default(),
         }
     }
 
-    /// The home, which is chosen now if it is not yet.
+    /// The home, for operations other than polls: it stays the home from now on.
     pub(crate) fn home(&self) -> &Arc<Home> {
-        self.home.get_or_init(|| {
-            let made_at = &self.made_at;
-            let here = context::with_core(|core| {
-                let home = core.home();
-                (home.runtime() == made_at.runtime()).then(|| Arc::clone(home))
-            });
-            here.flatten().unwrap_or_else(|| Arc::clone(made_at))
-        })
+        if self.homes.is_fixed() {
+            return self.homes.any();
+        }
+        let _polls = self.lock_polls();
+        self.homes.fix()
     }
 
     /// The home, if one was chosen, else another of the same runtime.
     pub(crate) fn any_home(&self) -> &Arc<Home> {
-        self.home.get().unwrap_or(&self.made_at)
+        self.homes.any()
     }
 
     pub(crate) fn readiness(&self) -> &Arc<Readiness> {
@@ -202,15 +194,19 @@ impl Registration {
     pub(crate) fn watch(&self, side: Side) -> io::Result<()> {
         self.readiness.take_error()?;
         if self.readiness.is_armed(side) {
+            if self.homes.note_wait() {
+                self.unwatch(Side::Read);
+            }
             return Ok(());
         }
         submit_into(
             |polls| &mut polls[side as usize],
             &self.polls,
             || {
+                let is_idle = !self.readiness.is_any_armed();
                 self.readiness.arm(side).then(|| {
                     let op = PollAdd::new(self.fd, side, Arc::clone(&self.readiness));
-                    Submit::start(self.home(), op)
+                    Submit::start(self.homes.settle(is_idle), op)
                 })
             },
         );
@@ -300,30 +296,81 @@ impl Drop for ReadyFuture<'_> {
 mod tests {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixDatagram;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::runtime::Builder;
+    use crate::runtime::{Builder, Runtime};
+    use crate::task::yield_now;
+
+    fn two_workers() -> Runtime {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).build();
+        runtime.expect("the runtime builds")
+    }
+
+    /// Waits once; whether that was on the home's thread.
+    async fn wait(registration: Arc<Registration>) -> bool {
+        poll_fn(move |cx| {
+            assert!(registration.poll_ready(cx, Side::Read).is_pending());
+            Poll::Ready(registration.any_home().is_here())
+        })
+        .await
+    }
 
     #[test]
     fn the_worker_that_waits_first_is_the_home() {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .build()
-            .expect("the runtime builds");
         let (one, _other) = UnixDatagram::pair().expect("a pair");
-        runtime.block_on(async {
+        two_workers().block_on(async {
             // 1. This thread drives no core: the registration is made at either's.
             let registration = Arc::new(Registration::new(one.as_raw_fd(), Ready::EMPTY));
             assert!(!registration.any_home().is_here());
             // 2. A task waits, on whichever worker.
-            let waiting = Arc::clone(&registration);
-            let at_home = crate::spawn(poll_fn(move |cx| {
-                assert!(waiting.poll_ready(cx, Side::Read).is_pending());
-                Poll::Ready(waiting.any_home().is_here())
-            }));
+            let at_home = crate::spawn(wait(Arc::clone(&registration)));
             assert!(at_home.await.expect("it does not panic"));
-            drop(registration);
+        });
+    }
+
+    #[test]
+    fn a_descriptor_follows_the_worker_that_goes_on_waiting_for_it() {
+        let (one, other) = UnixDatagram::pair().expect("a pair");
+        two_workers().block_on(async {
+            let registration = Arc::new(Registration::new(one.as_raw_fd(), Ready::EMPTY));
+            // 1. One worker waits, and is the home.
+            let waiting = crate::spawn(wait(Arc::clone(&registration)));
+            assert!(waiting.await.expect("it does not panic"));
+            let first = Arc::clone(registration.any_home());
+            // 2. Tasks wait again and again, now and then on the other worker, until it has.
+            while Arc::ptr_eq(&first, registration.any_home()) {
+                let registration = Arc::clone(&registration);
+                let waiting = crate::spawn(async move {
+                    for _ in 0..64 {
+                        wait(Arc::clone(&registration)).await;
+                        yield_now().await;
+                    }
+                });
+                waiting.await.expect("it does not panic");
+            }
+            // 3. What arrives is told there.
+            let ready = crate::spawn(async move {
+                other.send(b"x").expect("room");
+                registration.ready(Interest::READABLE).await.is_ok()
+            });
+            assert!(ready.await.expect("it does not panic"));
+        });
+    }
+
+    #[test]
+    fn a_home_that_others_rely_on_is_not_left() {
+        let (one, _other) = UnixDatagram::pair().expect("a pair");
+        two_workers().block_on(async {
+            let registration = Arc::new(Registration::new(one.as_raw_fd(), Ready::EMPTY));
+            let waiting = crate::spawn(wait(Arc::clone(&registration)));
+            waiting.await.expect("it does not panic");
+            let first = Arc::clone(registration.home());
+            for _ in 0..64 {
+                let waiting = crate::spawn(wait(Arc::clone(&registration)));
+                waiting.await.expect("it does not panic");
+                assert!(Arc::ptr_eq(&first, registration.any_home()));
+            }
         });
     }
 }
