@@ -602,3 +602,42 @@ fn operations_whose_ring_fails_for_good_end_with_its_error() {
         },
     );
 }
+
+#[test]
+fn sockets_whose_runtime_is_gone_say_so() {
+    let _serial = serial();
+    let runtime = current_thread(RecvMode::Auto).build().expect("it builds");
+    let (stream, _peer, mut incoming) = runtime.block_on(async {
+        let (stream, peer) = connected().await;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback binds");
+        let mut incoming = Incoming::new(listener, 4);
+        assert!(futures::poll!(incoming.next()).is_pending());
+        turns().await;
+        (stream, peer, incoming)
+    });
+    let context = runtime.handle().clone();
+    drop(runtime);
+    let _context = context.enter();
+    let (received, sent, sent_zc, next) = futures::executor::block_on(async {
+        futures::join!(
+            recv(&stream, vec![0; 8]),
+            send(&stream, "x"),
+            send_zc(&stream, "y"),
+            incoming.next()
+        )
+    });
+    let errors = [
+        received.0.map(drop),
+        sent.0.map(drop),
+        next.expect("it does not end").map(drop),
+    ];
+    for error in errors {
+        let error = error.expect_err("the runtime is gone");
+        assert!(error.to_string().contains("shutdown"), "{error}");
+    }
+    // Behind a send that came to nothing, the stream is poisoned or its runtime gone.
+    drop(sent_zc.0.expect_err("the runtime is gone"));
+    nothing_in_flight("after the runtime");
+}

@@ -1,6 +1,5 @@
 //! RECV: bytes of a socket into an owned buffer.
 
-use std::io;
 use std::os::fd::RawFd;
 
 use annulus_ring::{Cqe, Errno, Opcode, Sqe};
@@ -17,7 +16,7 @@ pub(crate) struct Recv<B> {
 
 /// What a receive brought. Dropped with its ticket, the socket's next reader may go on.
 pub(crate) struct Received<B> {
-    pub(crate) result: io::Result<usize>,
+    pub(crate) result: Result<usize, Errno>,
     pub(crate) buf: B,
     /// The turn to receive; none where the ring that failed keeps it.
     pub(crate) ticket: Option<RecvTicket>,
@@ -55,7 +54,7 @@ unsafe impl<B: IoBufMut> Op for Recv<B> {
         let (result, buf) = match cqe.result() {
             // SAFETY: a RECV that reports n bytes has written the first n.
             Ok(n) => (Ok(n as usize), unsafe { self.buf.into_filled(n) }),
-            Err(errno) => (Err(errno.into()), self.buf.into_inner()),
+            Err(errno) => (Err(errno), self.buf.into_inner()),
         };
         Received {
             result,
@@ -66,7 +65,7 @@ unsafe impl<B: IoBufMut> Op for Recv<B> {
 
     fn lost(errno: Errno) -> Option<Received<B>> {
         let received = |buf| Received {
-            result: Err(errno.into()),
+            result: Err(errno),
             buf,
             ticket: None,
         };

@@ -1,6 +1,5 @@
 //! SEND: an owned buffer to a socket's peer.
 
-use std::io;
 use std::os::fd::RawFd;
 
 use annulus_ring::{Cqe, Errno, Opcode, Sqe};
@@ -17,7 +16,7 @@ pub(crate) struct Send<B> {
 
 /// What became of a send. Dropped with an unsettled ticket, it poisons the stream if it was short.
 pub(crate) struct Sent<B> {
-    pub(crate) result: io::Result<usize>,
+    pub(crate) result: Result<usize, Errno>,
     pub(crate) buf: B,
     /// The turn to send; none where the ring that failed keeps it.
     pub(crate) ticket: Option<SendTicket>,
@@ -54,7 +53,7 @@ unsafe impl<B: IoBuf> Op for Send<B> {
                 self.ticket.sent(n);
                 Ok(n as usize)
             }
-            Err(errno) => Err(errno.into()),
+            Err(errno) => Err(errno),
         };
         Sent {
             result,
@@ -65,7 +64,7 @@ unsafe impl<B: IoBuf> Op for Send<B> {
 
     fn lost(errno: Errno) -> Option<Sent<B>> {
         let sent = |buf| Sent {
-            result: Err(errno.into()),
+            result: Err(errno),
             buf,
             ticket: None,
         };

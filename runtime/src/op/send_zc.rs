@@ -9,7 +9,6 @@
 //! Whoever waits for the result looks at [`Progress`]; whoever waits for the buffer, at the
 //! operation.
 
-use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,11 +55,11 @@ impl Progress {
     }
 
     /// The result, once there is one.
-    pub(crate) fn result(&self) -> Option<io::Result<usize>> {
+    pub(crate) fn result(&self) -> Option<Result<usize, Errno>> {
         match self.res.load(Ordering::Acquire) {
             UNKNOWN => None,
             res @ 0.. => Some(Ok(res as usize)),
-            errno => Some(Err(io::Error::from_raw_os_error(-errno as i32))),
+            errno => Some(Err(Errno::from_raw(-errno as i32))),
         }
     }
 

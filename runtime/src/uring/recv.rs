@@ -61,7 +61,8 @@ pub async fn recv<S: AsSocket + ?Sized, B: IoBufMut>(
     let op = Recv::new(socket.fd().as_raw_fd(), buf, ticket);
     let submit = Submit::new(socket.home(), op);
     let received = Receiving { submit, lanes }.await;
-    (received.result, received.buf)
+    let result = received.result.map_err(|errno| socket.home().error(errno));
+    (result, received.buf)
 }
 
 /// A receive in flight. Dropped, it says so to the socket.

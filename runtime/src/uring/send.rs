@@ -61,7 +61,8 @@ pub async fn send<S: AsSocket + ?Sized, B: IoBuf>(socket: &S, buf: B) -> (io::Re
     if let Some(ticket) = sent.ticket {
         ticket.settle();
     }
-    (sent.result, sent.buf)
+    let result = sent.result.map_err(|errno| socket.home().error(errno));
+    (result, sent.buf)
 }
 
 /// A send in flight. Dropped, it says so to the socket.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use annulus_ring::Opcode;
+use annulus_ring::{Errno, Opcode};
 
 use super::AsSocket;
 use super::lanes::Lanes;
@@ -87,7 +87,8 @@ pub async fn send_zc<S: AsSocket + ?Sized, B: IoBuf>(
         progress,
         lanes,
     };
-    poll_fn(|cx| sending.poll_result(cx)).await
+    let (result, buf) = poll_fn(|cx| sending.poll_result(cx)).await;
+    (result.map_err(|errno| socket.home().error(errno)), buf)
 }
 
 /// The buffer of a [`send_zc`]: a future that is ready when the kernel has let go of it.
@@ -143,7 +144,7 @@ struct Sending<'a, B: IoBuf> {
 }
 
 impl<B: IoBuf> Sending<'_, B> {
-    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<(io::Result<usize>, ZcBuf<B>)> {
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<(Result<usize, Errno>, ZcBuf<B>)> {
         // First, so that a result that arrives from here on wakes this task.
         self.progress.waker.register(cx.waker());
         if let Stage::InKernel(submit) = &mut self.stage
