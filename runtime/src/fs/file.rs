@@ -18,10 +18,7 @@ use real::sync::Mutex;
 
 use super::cursor::Cursor;
 use super::{FileTimes, OpenOptions, blocking, on_ring};
-use crate::buf::{IoBuf, IoBufMut};
 use crate::op::fsync::Fsync;
-use crate::op::read::Read;
-use crate::op::write::Write;
 use crate::task::coop;
 
 /// The most bytes that one read or write of a [`File`] moves unless
@@ -68,7 +65,7 @@ const BUF_SIZE_MAX_DEFAULT: usize = 2 * 1024 * 1024;
 /// # }
 /// ```
 pub struct File {
-    std: Arc<StdFile>,
+    pub(super) std: Arc<StdFile>,
     cursor: Mutex<Cursor>,
     buf_size_max: usize,
 }
@@ -332,70 +329,9 @@ impl File {
         self.buf_size_max
     }
 
-    /// Reads into `buf` from `offset` bytes into the file, as pread(2); the cursor stays.
-    ///
-    /// Gives the number of bytes read, fewer than the capacity also before the end of the file,
-    /// and 0 at its end; and the buffer, also on error. See [`IoBufMut::set_init`] for what
-    /// becomes of the buffer's length.
-    ///
-    /// # Errors
-    ///
-    /// As pread(2): InvalidInput for an offset past `i64::MAX`, `ESPIPE` for a pipe.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, the buffer is freed when the kernel has let go of it. The file is not changed.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example(file: annulus::fs::File) -> std::io::Result<()> {
-    /// let (n, block) = file.read_at(Vec::with_capacity(4096), 8192).await;
-    /// assert_eq!(n?, block.len());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
-        if let Err(error) = check_offset(offset) {
-            return (Err(error), buf);
-        }
-        on_ring(Read::new(Arc::clone(&self.std), buf, usize::MAX, offset)).await
-    }
-
-    /// Writes `buf` from `offset` bytes into the file on, as pwrite(2); the cursor stays.
-    ///
-    /// Gives the number of bytes written, which may be fewer than the buffer holds, and the
-    /// buffer, also on error. A file that was opened for appending is appended to.
-    ///
-    /// # Errors
-    ///
-    /// As pwrite(2): InvalidInput for an offset past `i64::MAX`, StorageFull, `ESPIPE` for a pipe.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, any part of the buffer may have been written or may still be; the buffer is freed
-    /// when the kernel has let go of it.
-    pub async fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> (io::Result<usize>, B) {
-        if let Err(error) = check_offset(offset) {
-            return (Err(error), buf);
-        }
-        on_ring(Write::new(Arc::clone(&self.std), buf, offset)).await
-    }
-
     async fn settle(&self) {
         let mut cursor = self.cursor.lock().await;
         poll_fn(|cx| cursor.poll_settled(cx)).await;
-    }
-}
-
-/// The ring takes the largest offset for the cursor, where pread(2) refuses it.
-fn check_offset(offset: u64) -> io::Result<()> {
-    match i64::try_from(offset) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "an offset past i64::MAX",
-        )),
     }
 }
 
@@ -525,11 +461,5 @@ mod tests {
             copy_from(&mut buf, &srcs, len_max);
             assert_eq!(buf, expected.as_bytes());
         }
-    }
-
-    #[test]
-    fn an_offset_that_the_ring_would_take_for_the_cursor_is_refused() {
-        assert!(check_offset(i64::MAX as u64).is_ok());
-        assert!(check_offset(u64::MAX).is_err());
     }
 }

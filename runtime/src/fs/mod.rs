@@ -25,6 +25,7 @@ mod file_times;
 mod metadata;
 mod names;
 mod open_options;
+mod positional;
 mod read_dir;
 
 pub use self::contents::{read, read_to_string, write};
