@@ -11,8 +11,7 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus_tests::{
-    IO_URING, connected, current_thread, fd_limit, for_each_runtime, in_child, multi_thread,
-    refuse, turns,
+    IO_URING, connected, current_thread, fd_limit, for_each_runtime, in_child, multi_thread, refuse,
 };
 
 /// Builds runtimes where io_uring_setup answers `errno`; the error's text has to say `cause` and
@@ -55,51 +54,6 @@ fn a_memory_limit_is_named() {
     in_child("a_memory_limit_is_named", || {
         refused(libc::ENOMEM, "ENOMEM", "ulimit -l");
     });
-}
-
-/// Refuses every further enter while a read of a stream waits in a ring.
-fn refused_enters(mode: RecvMode) {
-    let runtime = current_thread(mode).build().expect("the runtime builds");
-    let (waiting, later) = runtime.block_on(async {
-        let (mut stream, _peer) = connected().await;
-        // 1. A read waits in the kernel.
-        let mut waiting = annulus::spawn(async move { stream.read_u8().await });
-        turns().await;
-        assert!(futures::poll!(&mut waiting).is_pending());
-        // 2. From now on this thread can no longer enter its ring.
-        refuse(&IO_URING[1..2], libc::EPERM).expect("a filter needs no privilege");
-        // 3. The read ends with the errno, and so does every later operation.
-        let waiting = waiting.await.expect("it does not panic");
-        (waiting, File::open("/dev/null").await)
-    });
-    let waiting = waiting.expect_err("the ring is dead");
-    let later = later.expect_err("the ring is dead");
-    println!("{waiting}; {later}");
-    assert_eq!(waiting.kind(), ErrorKind::PermissionDenied, "{waiting}");
-    assert_eq!(later.kind(), ErrorKind::PermissionDenied, "{later}");
-    // 4. The runtime can be dropped; what the kernel has is leaked, and counted.
-    drop(runtime);
-    assert!(annulus::stats().cells_leaked >= 1, "{:?}", annulus::stats());
-}
-
-#[test]
-fn enters_refused_for_good_end_every_operation_in_base_mode() {
-    in_child(
-        "enters_refused_for_good_end_every_operation_in_base_mode",
-        || {
-            refused_enters(RecvMode::Base);
-        },
-    );
-}
-
-#[test]
-fn enters_refused_for_good_end_every_operation_in_hot_mode() {
-    in_child(
-        "enters_refused_for_good_end_every_operation_in_hot_mode",
-        || {
-            refused_enters(RecvMode::Hot);
-        },
-    );
 }
 
 /// A task that counts while others meet their errors.
