@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use annulus::runtime::{Mask, RecvMode};
 use annulus::task::{block_in_place, yield_now};
 use annulus_tests::{
-    FdKind, Random, current_thread, descriptors, multi_thread, nothing_in_flight, serial, stress,
+    FdKind, Random, connected, current_thread, descriptors, multi_thread, nothing_in_flight,
+    serial, stress,
 };
 use futures::channel::oneshot;
+use futures::poll;
 
 fn rings() -> usize {
     descriptors().get(&FdKind::Ring).copied().unwrap_or(0)
@@ -169,6 +171,47 @@ fn a_runtime_that_ends_as_a_blocking_closure_does_ends_all_its_cores() {
         }
         spin(Duration::from_micros(random.below(120)));
         drop(runtime);
+        assert_eq!(rings(), 0, "round {round}");
+    }
+    nothing_in_flight("after the last round");
+}
+
+#[test]
+fn sockets_dropped_elsewhere_on_an_old_kernel_give_the_core_back_to_the_end() {
+    let _serial = serial();
+    for round in 0..stress(1000) {
+        let mut builder = current_thread(RecvMode::Base);
+        let runtime = builder
+            .kernel_mask(Mask::V5_19)
+            .build()
+            .expect("the runtime builds");
+        // 1. Sockets with a poll that stands, which nobody drives now.
+        let mut peers = Vec::new();
+        let streams: Vec<_> = runtime.block_on(async {
+            let mut streams = Vec::new();
+            for _ in 0..6 {
+                let (stream, peer) = connected().await;
+                assert!(poll!(Box::pin(stream.readable())).is_pending());
+                streams.push(stream);
+                peers.push(peer);
+            }
+            streams
+        });
+        // 2. Another thread drops them, for which it borrows the core, as the runtime ends.
+        let going = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for stream in streams {
+                    drop(stream);
+                    going.store(true, Ordering::Release);
+                }
+            });
+            while !going.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+            spin(Duration::from_micros(round % 40));
+            drop(runtime);
+        });
         assert_eq!(rings(), 0, "round {round}");
     }
     nothing_in_flight("after the last round");

@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::RefUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use annulus_ring::{Errno, Kernel, Origin, RingRef, Version};
@@ -55,6 +55,8 @@ pub(crate) struct Home {
     origin: Origin,
     /// The core while nobody drives it.
     slot: AtomicCell<Option<Box<Core>>>,
+    /// Held by a thread that has the core for a moment only: see [`Home::visit`].
+    visit: Mutex<()>,
     /// Signalled when the core comes back into the slot, or when a lasting error has made the
     /// ring unable to wake anybody.
     bell: Condvar,
@@ -118,6 +120,7 @@ impl Home {
             ring: config.ring,
             origin: config.origin,
             slot: AtomicCell::new(None),
+            visit: Mutex::new(()),
             bell: Condvar::new(),
             bell_mutex: Mutex::new(()),
             waiters: AtomicUsize::new(0),
@@ -307,17 +310,40 @@ impl Home {
         }
     }
 
-    fn bell_guard(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.bell_mutex
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn bell_guard(&self) -> MutexGuard<'_, ()> {
+        lock(&self.bell_mutex)
     }
 
     // ---- The core when nobody drives it -------------------------------------------------
 
-    /// Takes the core, if nobody has it.
+    /// Takes the core, if nobody has it, or a visitor only.
     pub(crate) fn take_core(&self) -> Option<Box<Core>> {
-        self.slot.take()
+        self.slot.take().or_else(|| {
+            let _no_visitor = lock(&self.visit);
+            self.slot.take()
+        })
+    }
+
+    /// Turns the core, if nobody has it, on a thread that is not to drive it, until what was to be
+    /// closed is. Whoever comes to drive or to end the core meanwhile waits: it would not come
+    /// again. A second visitor does not, for it may be a drop that the first one's turn runs.
+    fn visit(&self) {
+        loop {
+            let Ok(visitor) = self.visit.try_lock() else {
+                return;
+            };
+            let Some(core) = self.slot.take() else {
+                return;
+            };
+            core.turn_alone();
+            self.put_core(core);
+            drop(visitor);
+            // Whoever found the door shut had set the flag before.
+            fence(Ordering::SeqCst);
+            if !self.has_closes.load(Ordering::SeqCst) {
+                return;
+            }
+        }
     }
 
     /// Puts the core back for whoever takes it next.
@@ -344,7 +370,7 @@ impl Home {
             guard = self
                 .bell
                 .wait(guard)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+                .unwrap_or_else(PoisonError::into_inner);
         };
         self.waiters.fetch_sub(1, Ordering::SeqCst);
         core
@@ -396,17 +422,11 @@ impl Home {
             // ENOENT: it had ended. Anything else: the home's own cancel does it at its next turn.
             let _ = self.ring.sync_cancel(*user_data, Some(Duration::ZERO));
         }
-        self.closes
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .push(fd);
+        lock(&self.closes).push(fd);
         self.has_closes.store(true, Ordering::Release);
-        if !may_cancel
-            && !self.pinned
-            && let Some(core) = self.take_core()
-        {
-            core.turn_alone();
-            self.put_core(core);
+        if !may_cancel && !self.pinned {
+            fence(Ordering::SeqCst);
+            self.visit();
         }
         self.unpark();
     }
@@ -416,13 +436,13 @@ impl Home {
         if !self.has_closes.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
-        std::mem::take(
-            &mut *self
-                .closes
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
-        )
+        std::mem::take(&mut *lock(&self.closes))
     }
+}
+
+/// Nothing under these mutexes is left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Closes a descriptor whose errors nobody can act on any more.
