@@ -25,7 +25,8 @@ const SHUTDOWN: &str = "is being shutdown";
 /// its own meanwhile, the second is for the scenario to drive.
 fn for_each_pair(mode: RecvMode, mut scenario: impl FnMut(&str, &Runtime, &Runtime)) {
     let _serial = serial();
-    let flavors: [(fn(RecvMode) -> Builder, &str); 2] = [
+    type Flavor = (fn(RecvMode) -> Builder, &'static str);
+    let flavors: [Flavor; 2] = [
         (current_thread, "current_thread"),
         (multi_thread, "multi_thread"),
     ];
