@@ -8,7 +8,9 @@ use annulus::fs::File;
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UdpSocket};
 use annulus::runtime::{RecvMode, Runtime};
-use annulus_tests::{IO_URING, connected, current_thread, in_child, multi_thread, refuse, turns};
+use annulus_tests::{
+    IO_URING, connected, current_thread, in_child, multi_thread, on_thread, refuse, turns,
+};
 
 fn runtime(mode: RecvMode) -> Runtime {
     current_thread(mode).build().expect("the runtime builds")
@@ -167,4 +169,28 @@ fn cpu_time() -> Duration {
     let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(result, 0);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn a_thread_that_may_not_use_rings_wakes_a_worker_all_the_same() {
+    in_child(
+        "a_thread_that_may_not_use_rings_wakes_a_worker_all_the_same",
+        || {
+            let runtime = multi_thread(RecvMode::Auto)
+                .build()
+                .expect("the runtime builds");
+            for _ in 0..20 {
+                let (send, receive) = futures::channel::oneshot::channel();
+                let task = runtime.spawn(receive);
+                // The workers sleep by now, as a rule.
+                std::thread::sleep(Duration::from_millis(5));
+                on_thread(|| {
+                    refuse(IO_URING, libc::EPERM).expect("a filter needs no privilege");
+                    send.send(7).expect("somebody waits");
+                });
+                assert_eq!(runtime.block_on(task).expect("it ends well"), Ok(7));
+            }
+            drop(runtime);
+        },
+    );
 }

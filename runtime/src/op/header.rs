@@ -69,10 +69,17 @@ impl Tag {
         generation: 0,
         index: 0,
     };
-    pub(crate) const WAKE: Tag = Tag {
+    /// A message to the ring.
+    pub(crate) const MESSAGE: Tag = Tag {
         kind: Kind::Wake,
         generation: 0,
         index: 0,
+    };
+    /// The poll of the eventfd.
+    pub(crate) const EVENT: Tag = Tag {
+        kind: Kind::Wake,
+        generation: 0,
+        index: 1,
     };
 
     pub(crate) const fn pack(self) -> u64 {

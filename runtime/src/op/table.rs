@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -203,10 +203,9 @@ impl Table {
     /// of them found a place.
     pub(crate) fn flush(&self, home: &Home) -> bool {
         if self.wake_disarmed.get()
-            && let Some(event) = home.event()
             && let Some(sqe) = self.ring.borrow_mut().get_sqe()
         {
-            wake::fill(sqe, event.as_fd());
+            wake::fill(sqe, home.event());
             self.wake_disarmed.set(false);
         }
         if !self.flush_cancels() {
@@ -307,11 +306,12 @@ impl Table {
             Some(Tag {
                 kind: Kind::Quiet, ..
             }) => return,
-            Some(Tag {
-                kind: Kind::Wake, ..
-            }) => {
-                // A message ends here too; only the poll has CQEs without F_MORE that matter.
-                if home.event().is_some() && !cqe.more() {
+            Some(
+                tag @ Tag {
+                    kind: Kind::Wake, ..
+                },
+            ) => {
+                if tag == Tag::EVENT && !cqe.more() {
                     self.wake_disarmed.set(true);
                 }
                 return;

@@ -447,3 +447,36 @@ fn a_timer_that_outlives_its_runtime_keeps_no_waker() {
         assert_eq!(Arc::strong_count(&home), 1);
     }
 }
+
+#[test]
+fn a_timer_may_be_dropped_by_the_waker_of_another_as_the_runtime_ends() {
+    struct DropOnWake {
+        timer: Mutex<Option<Timer>>,
+        went_well: AtomicBool,
+    }
+    impl Wake for DropOnWake {
+        fn wake(self: Arc<Self>) {
+            let timer = self.timer.lock().expect("nobody panicked").take();
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(timer)));
+            self.went_well.store(dropped.is_ok(), Ordering::SeqCst);
+        }
+    }
+    for runtime in runtimes(Mask::NONE) {
+        let home = runtime.handle().scheduler().next_home();
+        let [mut first, mut second] = [1, 2].map(|hours| Timer::new(&home, hours * 3_600_000));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(second.poll_elapsed(&mut cx).is_pending());
+        let drops = Arc::new(DropOnWake {
+            timer: Mutex::new(Some(second)),
+            went_well: AtomicBool::new(false),
+        });
+        let waker = Waker::from(drops.clone());
+        assert!(
+            first
+                .poll_elapsed(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(runtime);
+        assert!(drops.went_well.load(Ordering::SeqCst));
+    }
+}

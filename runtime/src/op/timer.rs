@@ -211,6 +211,10 @@ impl Table {
     pub(crate) fn end_timers(&self) {
         let mut wakers = Vec::new();
         self.timers.borrow_mut().advance(u64::MAX, &mut |cell| {
+            cell.set_timer(TimerBody {
+                key: None,
+                ..cell.timer()
+            });
             if cell.change(Phase::Lent, Phase::Lost).is_ok() {
                 wakers.extend(cell.waker.take());
             }

@@ -66,8 +66,10 @@ pub(crate) struct Home {
     inbox: Inbox,
     pages: Pages,
     pool: Pool,
-    /// Wakes the ring where messages between rings do not exist.
-    event: Option<OwnedFd>,
+    /// Wakes the ring where it takes no message: before 6.13, and from a thread that may not send.
+    event: OwnedFd,
+    /// The ring takes messages of any thread.
+    messages: bool,
     /// Descriptors that other threads gave up, each a placeholder by now.
     closes: Mutex<Vec<OwnedFd>>,
     has_closes: AtomicBool,
@@ -92,7 +94,8 @@ pub(crate) struct HomeConfig {
     pub(crate) ring: RingRef,
     /// The process that the ring belongs to.
     pub(crate) origin: Origin,
-    pub(crate) event: Option<OwnedFd>,
+    pub(crate) event: OwnedFd,
+    pub(crate) messages: bool,
     pub(crate) placeholder: OwnedFd,
     /// The ring belongs to one thread.
     pub(crate) pinned: bool,
@@ -129,6 +132,7 @@ impl Home {
             pages: Pages::new(),
             pool: Pool::new(),
             event: config.event,
+            messages: config.messages,
             closes: Mutex::new(Vec::new()),
             has_closes: AtomicBool::new(false),
             placeholder: config.placeholder,
@@ -188,8 +192,8 @@ impl Home {
         &self.pages
     }
 
-    pub(crate) fn event(&self) -> Option<BorrowedFd<'_>> {
-        self.event.as_ref().map(AsFd::as_fd)
+    pub(crate) fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
     /// Whether this thread drives this home's core now.
@@ -283,22 +287,22 @@ impl Home {
             let _guard = self.bell_guard();
             return self.bell.notify_all();
         }
-        match &self.event {
-            Some(event) => {
-                // The counter is far from full: each wake adds one.
-                let sent = self.kernel.write(event.as_fd(), &1u64.to_ne_bytes());
-                debug_assert_eq!(sent, Ok(8));
-            }
-            // A message fails while the kernel is out of memory for it, which passes.
-            None => {
-                while self.ring.send_msg_ring(Tag::WAKE.pack(), 0).is_err()
-                    && self.park.load(Ordering::SeqCst) == park::NOTIFIED
-                    && !self.is_dead()
+        while self.messages {
+            match self.ring.send_msg_ring(Tag::MESSAGE.pack(), 0) {
+                Ok(()) => return,
+                // The kernel is out of memory for it, which passes.
+                Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EINTR | Errno::EOVERFLOW)
+                    if self.park.load(Ordering::SeqCst) == park::NOTIFIED && !self.is_dead() =>
                 {
                     std::thread::yield_now();
                 }
+                // This thread may not, under a filter of its own for instance.
+                Err(_) => break,
             }
         }
+        // The counter is far from full: each wake adds one.
+        let sent = self.kernel.write(self.event.as_fd(), &1u64.to_ne_bytes());
+        debug_assert_eq!(sent, Ok(8));
     }
 
     /// Waits where the ring cannot be waited on any more.

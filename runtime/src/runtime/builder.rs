@@ -283,12 +283,6 @@ impl Builder {
                 pinned: self.flavor == Flavor::Local,
                 ..RingConfig::default()
             })?;
-            let messages = kernel.version() >= SEND_MSG_RING_SINCE;
-            let event = if messages {
-                None
-            } else {
-                Some(kernel.eventfd()?)
-            };
             let home = Arc::new(Home::new(HomeConfig {
                 runtime: id,
                 kernel: kernel.clone(),
@@ -296,7 +290,8 @@ impl Builder {
                 recv_mode: self.recv_mode,
                 ring: ring.ring_ref(),
                 origin: ring.origin(),
-                event,
+                event: kernel.eventfd()?,
+                messages: kernel.version() >= SEND_MSG_RING_SINCE,
                 placeholder: placeholder.try_clone()?,
                 pinned: self.flavor == Flavor::Local,
             }));
