@@ -29,15 +29,17 @@ const SYNC_CANCEL_SINCE: Version = Version::new(6, 0);
 pub(crate) const SEND_MSG_RING_SINCE: Version = Version::new(6, 13);
 
 /// How a stream gets its bytes.
+///
+/// The default is what costs least where it was measured (an echo of 128 bytes on Linux 6.18).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecvMode {
     /// Readiness by a standing poll, data by an inline call.
+    #[default]
     Base,
     /// A receive on the ring for each read that waits, into a provided buffer.
     Hot,
     /// Each stream decides by what its reads have met so far.
-    #[default]
     Auto,
 }
 

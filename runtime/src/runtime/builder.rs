@@ -189,7 +189,7 @@ impl Builder {
         self
     }
 
-    /// Forces how streams get their bytes; each decides for itself by default.
+    /// Sets how streams get their bytes: by default by [`RecvMode::Base`].
     pub fn recv_mode(&mut self, mode: RecvMode) -> &mut Builder {
         self.recv_mode = mode;
         self
