@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(super) mod listener;
+mod options;
 pub(super) mod socket;
 mod split;
 mod split_owned;

@@ -1,4 +1,4 @@
-//! A TCP connection.
+//! A TCP connection. Its options are in `options`.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -7,7 +7,6 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use buffers::BufMut;
 use socket_address::{Domain, Type};
@@ -17,7 +16,6 @@ use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use crate::net::ToSocketAddrs;
 use crate::net::addr::{no_address, to_socket_addrs};
-use crate::net::options::{NODELAY, QUICKACK, TTL_V4};
 use crate::net::socket::{self, Socket, internet};
 use crate::net::stream::Stream;
 use crate::op::inline::with_read_buf;
@@ -310,92 +308,6 @@ impl TcpStream {
         call: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         self.stream.async_io(interest, call).await
-    }
-
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.stream.socket.options().flag(NODELAY)
-    }
-
-    /// Sets whether small writes are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.stream.socket.options().set_flag(NODELAY, nodelay)
-    }
-
-    /// Whether segments are acknowledged at once (`TCP_QUICKACK`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn quickack(&self) -> io::Result<bool> {
-        self.stream.socket.options().flag(QUICKACK)
-    }
-
-    /// Sets whether segments are acknowledged at once (`TCP_QUICKACK`); the kernel takes it
-    /// back by itself.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
-        self.stream.socket.options().set_flag(QUICKACK, quickack)
-    }
-
-    /// How long closing may wait for unsent data, in whole seconds (`SO_LINGER`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.stream.socket.options().linger()
-    }
-
-    /// Sets how long closing may wait for unsent data, in whole seconds (`SO_LINGER`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    #[deprecated = "with a linger time, dropping the stream blocks its worker"]
-    pub fn set_linger(&self, wait: Option<Duration>) -> io::Result<()> {
-        self.stream.socket.options().set_linger(wait)
-    }
-
-    /// Makes closing discard unsent data and reset the connection (`SO_LINGER` of zero).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.stream
-            .socket
-            .options()
-            .set_linger(Some(Duration::ZERO))
-    }
-
-    /// The time to live of packets sent (`IP_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.stream.socket.options().uint(TTL_V4)
-    }
-
-    /// Sets the time to live of packets sent (`IP_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.stream.socket.options().set_uint(TTL_V4, ttl)
     }
 
     /// Borrows the stream as two halves, one to read and one to write.
