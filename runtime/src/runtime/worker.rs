@@ -275,7 +275,8 @@ impl Loop<'_> {
         let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| quietly(|| hook()));
         call(&scheduler.hooks.on_park);
         scheduler.fall_asleep(index);
-        context::with_core(|core| core.park(has_work));
+        // The hook may have spawned.
+        context::with_core(|core| core.park(|| has_work() || !core.queue().is_empty()));
         scheduler.wake_up(index);
         call(&scheduler.hooks.on_unpark);
     }
@@ -372,5 +373,31 @@ impl Drop for TakeBack {
             core.settle();
             context::put_core(core);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use real::sync::Notify;
+
+    use crate::runtime::Builder;
+
+    #[test]
+    fn a_task_that_the_park_hook_spawns_runs_before_the_thread_sleeps() {
+        let notify = Arc::new(Notify::new());
+        let (waker, spawned) = (notify.clone(), AtomicBool::new(false));
+        let runtime = Builder::new_current_thread()
+            .on_thread_park(move || {
+                if !spawned.swap(true, Ordering::SeqCst) {
+                    let waker = waker.clone();
+                    crate::spawn(async move { waker.notify_one() });
+                }
+            })
+            .build()
+            .unwrap();
+        runtime.block_on(notify.notified());
     }
 }
