@@ -29,6 +29,7 @@ thread_local! {
         handle: RefCell::new(ManuallyDrop::new(None)),
         core: RefCell::new(ManuallyDrop::new(None)),
         depth: Cell::new(0),
+        guards: Cell::new(0),
         blocking: Cell::new(Blocking::Allowed),
     } };
 
@@ -45,8 +46,10 @@ struct ThreadContext {
     handle: RefCell<ManuallyDrop<Option<Handle>>>,
     /// The core that this thread drives.
     core: RefCell<ManuallyDrop<Option<Box<Core>>>>,
-    /// Guards of `enter` that live.
+    /// The depth of the guard of `enter` whose runtime is in context.
     depth: Cell<usize>,
+    /// Guards of `enter` that live; as many as the depth, unless some went out of order.
+    guards: Cell<usize>,
     blocking: Cell<Blocking>,
 }
 
@@ -160,6 +163,7 @@ pub(crate) fn enter(handle: Handle) -> Entered {
     CONTEXT.with(|context| {
         let depth = context.depth.get() + 1;
         context.depth.set(depth);
+        context.guards.set(context.guards.get() + 1);
         let before = context.handle.borrow_mut().replace(handle);
         Entered {
             before,
@@ -180,18 +184,23 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let ended = CONTEXT.try_with(|context| {
-            if context.depth.get() != self.depth {
-                return None;
-            }
-            context.depth.set(self.depth - 1);
-            let before = ManuallyDrop::new(self.before.take());
-            Some(context.handle.replace(before))
+            let guards = context.guards.get() - 1;
+            context.guards.set(guards);
+            let in_order = context.depth.get() == self.depth;
+            let before = match guards {
+                // Also if some went out of order, and left their runtime in context.
+                0 => None,
+                _ if in_order => self.before.take(),
+                _ => return (None, false),
+            };
+            context.depth.set(if guards == 0 { 0 } else { self.depth - 1 });
+            let ended = context.handle.replace(ManuallyDrop::new(before));
+            (ManuallyDrop::into_inner(ended), in_order)
         });
-        match ended {
-            // Outside of the borrow: the last handle ends a scheduler.
-            Ok(Some(ended)) => drop(ManuallyDrop::into_inner(ended)),
-            Ok(None) if !std::thread::panicking() => panic!("{OUT_OF_ORDER}"),
-            Ok(None) | Err(_) => {}
+        // Outside of the borrow: the last handle ends a scheduler.
+        if let Ok((ended, in_order)) = ended {
+            drop(ended);
+            assert!(in_order || std::thread::panicking(), "{OUT_OF_ORDER}");
         }
     }
 }
@@ -321,6 +330,7 @@ mod tests {
             drop(late);
         }));
         assert!(inner.is_err());
+        assert!(Handle::try_current().is_err());
         let _entered = second.enter();
         assert_eq!(Handle::current().id(), second.handle().id());
     }
