@@ -193,7 +193,9 @@ impl Drop for Entered {
                 _ if in_order => self.before.take(),
                 _ => return (None, false),
             };
-            context.depth.set(if guards == 0 { 0 } else { self.depth - 1 });
+            context
+                .depth
+                .set(if guards == 0 { 0 } else { self.depth - 1 });
             let ended = context.handle.replace(ManuallyDrop::new(before));
             (ManuallyDrop::into_inner(ended), in_order)
         });
