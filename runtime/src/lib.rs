@@ -4,6 +4,7 @@
 #[cfg(test)]
 extern crate self as annulus;
 
+mod atomics;
 mod buf;
 mod context;
 mod from_raw;

@@ -288,11 +288,11 @@ fn an_operation_that_went_round_as_it_was_cancelled_ends_once_at_shutdown() {
         // The first one's completion puts the other into the inbox; the next one in the same turn
         // puts it in line, and there is no turn after.
         home.with_core(|core| core.turn());
-        let other = cancel.0.lock().expect("nobody panicked").take();
-        other.expect("it stayed")
+        cancel
     });
     drop(runtime);
-    drop(other);
+    let other = other.0.lock().expect("nobody panicked").take();
+    drop(other.expect("it stayed"));
     assert_eq!(alive.load(Ordering::SeqCst), 0);
 }
 
@@ -385,7 +385,7 @@ fn a_root_that_waits_for_what_a_dead_ring_keeps_does_not_wait_for_ever() {
         home.with_core(|core| core.turn());
         // It is in the kernel's hands, and has no output without its buffer.
         home.set_dead(Errno::EPERM);
-        read.await
+        drop(read.await);
     });
 }
 
