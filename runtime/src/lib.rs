@@ -1,5 +1,6 @@
 //! tokio's API on io_uring's completions.
 
+mod atomics;
 mod buf;
 mod context;
 mod from_raw;

@@ -30,12 +30,12 @@
 
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use futures_util::task::AtomicWaker;
 
 use super::cell::VTable;
+use crate::atomics::Ordering::SeqCst;
+use crate::atomics::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 /// Bits of `user_data` that hold the slab index.
 const INDEX_BITS: u32 = 32;

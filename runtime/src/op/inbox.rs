@@ -5,9 +5,9 @@
 //! in a mark that no push gets past, so that after the home's end a header is refused, not lost.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::header::{Header, HeaderRef, Phase};
+use crate::atomics::{AtomicPtr, Ordering};
 
 /// The stack's head when the home takes nothing any more.
 const CLOSED: *mut Header = ptr::dangling_mut::<Header>();

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::RefUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use annulus_ring::{Errno, Kernel, Origin, RingRef, Version};
 use crossbeam_utils::atomic::AtomicCell;
 
 use super::Core;
+use super::park::Park;
 use super::stats::HomeStats;
 use crate::context;
 use crate::op::Pages;
@@ -64,7 +65,7 @@ pub(crate) struct Home {
     bell: Condvar,
     bell_mutex: Mutex<()>,
     waiters: AtomicUsize,
-    park: AtomicU8,
+    park: Park,
     inbox: Inbox,
     pages: Pages,
     pool: Pool,
@@ -103,15 +104,6 @@ pub(crate) struct HomeConfig {
     pub(crate) pinned: bool,
 }
 
-/// States of `park`.
-mod park {
-    pub(super) const RUNNING: u8 = 0;
-    /// The core waits in the kernel, or is about to: it needs a signal.
-    pub(super) const PARKED: u8 = 1;
-    /// Somebody has called: the core must look before it waits.
-    pub(super) const NOTIFIED: u8 = 2;
-}
-
 /// No code of the user runs while a home is being changed, so a panic leaves it whole.
 impl RefUnwindSafe for Home {}
 
@@ -129,7 +121,7 @@ impl Home {
             bell: Condvar::new(),
             bell_mutex: Mutex::new(()),
             waiters: AtomicUsize::new(0),
-            park: AtomicU8::new(park::RUNNING),
+            park: Park::new(),
             inbox: Inbox::new(),
             pages: Pages::new(),
             pool: Pool::new(),
@@ -262,7 +254,7 @@ impl Home {
 
     /// Makes the core look at its inbox and queues, whatever it does now.
     pub(crate) fn unpark(&self) {
-        if self.park.swap(park::NOTIFIED, Ordering::SeqCst) == park::PARKED {
+        if self.park.call() {
             self.stats.remote_wakes.add(1);
             self.signal();
         }
@@ -270,18 +262,11 @@ impl Home {
 
     /// Says that the core is about to wait. False if it was called meanwhile and must not.
     pub(crate) fn begin_park(&self) -> bool {
-        self.park
-            .compare_exchange(
-                park::RUNNING,
-                park::PARKED,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            )
-            .is_ok()
+        self.park.begin()
     }
 
     pub(crate) fn end_park(&self) {
-        self.park.store(park::RUNNING, Ordering::SeqCst);
+        self.park.end();
     }
 
     fn signal(&self) {
@@ -289,28 +274,34 @@ impl Home {
             let _guard = self.bell_guard();
             return self.bell.notify_all();
         }
-        while self.messages {
-            match self.ring.send_msg_ring(Tag::MESSAGE.pack(), 0) {
-                Ok(()) => return,
-                // The kernel is out of memory for it, which passes.
-                Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EINTR | Errno::EOVERFLOW)
-                    if self.park.load(Ordering::SeqCst) == park::NOTIFIED && !self.is_dead() =>
-                {
-                    std::thread::yield_now();
-                }
-                // This thread may not, under a filter of its own for instance.
-                Err(_) => break,
-            }
+        if self.messages && self.send_message() {
+            return;
         }
         // The counter is far from full: each wake adds one.
         let sent = self.kernel.write(self.event.as_fd(), &1u64.to_ne_bytes());
         debug_assert_eq!(sent, Ok(8));
     }
 
+    /// False where this thread may not, under a filter of its own for instance.
+    fn send_message(&self) -> bool {
+        loop {
+            match self.ring.send_msg_ring(Tag::MESSAGE.pack(), 0) {
+                Ok(()) => return true,
+                // The kernel is out of memory for it, which passes.
+                Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EINTR | Errno::EOVERFLOW)
+                    if self.park.is_called() && !self.is_dead() =>
+                {
+                    std::thread::yield_now();
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Waits where the ring cannot be waited on any more.
     pub(crate) fn wait_dead(&self, timeout: Option<Duration>) {
         let guard = self.bell_guard();
-        if self.park.load(Ordering::SeqCst) == park::PARKED {
+        if self.park.is_parked() {
             let timeout = timeout.unwrap_or(Duration::from_secs(1));
             drop(self.bell.wait_timeout(guard, timeout));
         }

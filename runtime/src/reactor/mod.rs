@@ -15,6 +15,7 @@
 
 mod core;
 mod home;
+mod park;
 pub(crate) mod stats;
 
 pub(crate) use self::core::Core;

@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! Runtimes that meet one another on the same thread.
 
 #![forbid(unsafe_code)]
