@@ -82,10 +82,8 @@ impl Home {
 
     fn take_body(&self, holds: u8) {
         // SAFETY: whoever calls this says that the body is its own; loom sees if it is not.
-        self.body.with_mut(|body| unsafe {
-            assert_eq!(*body, holds);
-            *body = 0;
-        });
+        let before = self.body.with_mut(|body| unsafe { body.replace(0) });
+        assert_eq!(before, holds);
         self.emptied.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -141,10 +139,8 @@ impl Home {
 
     fn finish(&self, from: Phase) {
         // SAFETY: as in `take_body`.
-        self.body.with_mut(|body| unsafe {
-            assert_eq!(*body, 1);
-            *body = 2;
-        });
+        let before = self.body.with_mut(|body| unsafe { body.replace(2) });
+        assert_eq!(before, 1);
         if self.cell.change(from, Phase::Back).is_err() {
             self.take_body(2);
             self.empty();
