@@ -1,9 +1,9 @@
 //! When a stream receives by an operation of its own instead of polling, and what it got.
 //!
 //! A read that has to wait submits one RECV, and the bytes are there when it is woken: no call
-//! to fetch them. It pays for request and response, where every read waits, and costs a copy,
-//! so a stream earns it by [`STREAK`] waits in a row and loses it by a read that had its
-//! buffer filled at once. Whoever wants to know the readiness, or has the descriptor, must
+//! to fetch them, at the price of an SQE, a buffer and a copy. It can only pay where every read
+//! waits, as with request and response, so under [`RecvMode::Auto`] a stream earns it by
+//! [`STREAK`] waits in a row and loses it by a read that did not wait. Whoever wants to know the readiness, or has the descriptor, must
 //! find the bytes in the kernel: that use pins the stream to polling for good.
 #![forbid(unsafe_code)]
 
@@ -78,13 +78,12 @@ impl Hot {
 
     /// A read got its bytes by a call; whether they filled its buffer.
     pub(super) fn note_inline(&self, filled: bool) {
-        let waited = self.waited.swap(false, Relaxed);
-        self.starved.store(false, Relaxed);
-        let streak = if waited && !filled {
-            self.streak.load(Relaxed).saturating_add(1)
-        } else {
-            0
+        let streak = match self.waited.load(Relaxed) && !filled {
+            true => self.streak.load(Relaxed).saturating_add(1),
+            false => 0,
         };
+        self.waited.store(false, Relaxed);
+        self.starved.store(false, Relaxed);
         self.streak.store(streak, Relaxed);
     }
 
