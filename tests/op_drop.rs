@@ -20,7 +20,8 @@ use annulus::sync::Mutex;
 use annulus::time::timeout;
 use annulus::uring;
 use annulus_tests::{
-    Moment, Outcome, Random, connected, descriptors, drop_at, for_each_runtime, settled, stress,
+    Moment, Outcome, Random, connected, descriptors, drop_at, for_each_local, for_each_runtime,
+    settled, stress,
 };
 use futures::StreamExt;
 
@@ -422,6 +423,45 @@ async fn drop_ops(folder: PathBuf, drivers: Vec<(&'static str, Driver)>, count: 
     tally
 }
 
+/// Drops `count` ops on a runtime, and asserts that everything comes back while it lives.
+fn drop_and_count(
+    name: &str,
+    count: u64,
+    drivers: &[(&'static str, Driver)],
+    total: &mut Tally,
+    run: impl Fn(Pin<Box<dyn Future<Output = Tally> + Send>>) -> Tally,
+) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let drop_ops = |count| {
+        let task = drop_ops(folder.path().to_owned(), drivers.to_vec(), count);
+        run(Box::pin(async move {
+            let tally = task.await;
+            // The ops come back on the living runtime.
+            settled("every op is back", || annulus::stats().ops_in_flight == 0).await;
+            tally
+        }))
+    };
+    // Once without counting: what a runtime opens for good is open then.
+    drop_ops(100);
+    let before = descriptors();
+    let tally = drop_ops(count);
+    assert_eq!(annulus::stats().bytes_lent, 0, "{name}");
+    // So are the descriptors of late results closed.
+    let expected = before.clone();
+    run(Box::pin(async move {
+        settled("every descriptor is closed", || descriptors() == expected).await;
+        Tally::new()
+    }));
+    for (op, counts) in tally {
+        let sum = total.entry(op).or_default();
+        sum.ready += counts.ready;
+        sum.unpublished += counts.unpublished;
+        sum.in_flight += counts.in_flight;
+        sum.completed += counts.completed;
+    }
+    println!("{name}: {count} drops, descriptors {before:?}");
+}
+
 #[test]
 fn any_op_dropped_at_any_moment_leaks_nothing() {
     let drivers = drivers();
@@ -440,38 +480,15 @@ fn any_op_dropped_at_any_moment_leaks_nothing() {
     let count = stress(DROPS).div_ceil(RUNTIMES);
     let mut total = Tally::new();
     for_each_runtime(|name, runtime| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        // Once without counting: what a runtime opens for good is open then.
-        let warm = drop_ops(folder.path().to_owned(), chosen.clone(), 100);
-        runtime
-            .block_on(runtime.spawn(warm))
-            .expect("it does not panic");
-        runtime.block_on(settled("the warm-up's ops are back", || {
-            annulus::stats().ops_in_flight == 0
-        }));
-        let before = descriptors();
-        let task = drop_ops(folder.path().to_owned(), chosen.clone(), count);
-        let tally = runtime
-            .block_on(runtime.spawn(task))
-            .expect("it does not panic");
-        // Descriptors of late results are closed, and the ops come back, on the living runtime.
-        runtime.block_on(settled("every op is back", || {
-            annulus::stats().ops_in_flight == 0
-        }));
-        assert_eq!(annulus::stats().bytes_lent, 0, "{name}");
-        let mut after = descriptors();
-        runtime.block_on(settled("every descriptor is closed", || {
-            after = descriptors();
-            after == before
-        }));
-        for (op, counts) in tally {
-            let sum = total.entry(op).or_default();
-            sum.ready += counts.ready;
-            sum.unpublished += counts.unpublished;
-            sum.in_flight += counts.in_flight;
-            sum.completed += counts.completed;
-        }
-        println!("{name}: {count} drops, descriptors {after:?}");
+        drop_and_count(name, count, &chosen, &mut total, |task| {
+            let task = runtime.spawn(task);
+            runtime.block_on(task).expect("it does not panic")
+        });
+    });
+    for_each_local(|name, runtime| {
+        drop_and_count(name, count / 4, &chosen, &mut total, |task| {
+            runtime.block_on(task)
+        });
     });
     println!("op: ready at once / dropped unpublished / in flight / completed but unpolled");
     for (op, counts) in &total {

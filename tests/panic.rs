@@ -154,7 +154,7 @@ fn a_panic_in_a_waker_leaves_the_others_awake() {
             let (mut stream, mut peer) = connected().await;
             let mut bytes = [0; 8];
             let mut read = Box::pin(stream.read(&mut bytes));
-            let mut sleep = Box::pin(annulus::time::sleep(Duration::from_millis(1)));
+            let mut sleep = Box::pin(annulus::time::sleep(Duration::from_millis(50)));
             let mut cx = Context::from_waker(&waker);
             assert!(matches!(read.as_mut().poll(&mut cx), Poll::Pending));
             assert!(matches!(sleep.as_mut().poll(&mut cx), Poll::Pending));

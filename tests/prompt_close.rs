@@ -12,7 +12,8 @@ use annulus::io::AsyncReadExt;
 use annulus::net::{TcpListener, TcpStream};
 use annulus::runtime::Runtime;
 use annulus_tests::{
-    connected, for_each_runtime, has_closed, on_thread, settled_blocking, stress, turns,
+    connected, for_each_local, for_each_runtime, has_closed, on_thread, settled_blocking, stress,
+    turns,
 };
 
 /// Sockets of each kind dropped in each place, in a full run.
@@ -174,6 +175,29 @@ fn a_socket_dropped_while_its_home_joins_the_dropper_is_closed() {
             runtime
                 .block_on(home)
                 .expect("the port was free while the home slept");
+        }
+        println!("{name}: {} listeners and streams", rounds());
+    });
+}
+
+#[test]
+fn a_socket_dropped_on_a_local_runtime_is_closed_at_its_next_turn() {
+    for_each_local(|name, runtime| {
+        for round in 0..rounds() {
+            let armed = runtime.block_on(armed());
+            // 1. At home it is closed at once; from elsewhere at the home's next turn.
+            let (address, peer) = (armed.address, armed.peer);
+            let close = || drop((armed.listener, armed.stream));
+            match round % 3 {
+                0 => runtime.block_on(async { close() }),
+                1 => close(),
+                _ => on_thread(close),
+            }
+            // 2. Which comes, although nobody wakes it but the drop.
+            let closed = runtime.spawn_blocking(move || assert_closed(address, peer));
+            runtime
+                .block_on(closed)
+                .expect("the port is free, and the peer has seen the end");
         }
         println!("{name}: {} listeners and streams", rounds());
     });

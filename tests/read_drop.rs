@@ -7,7 +7,9 @@ use annulus::io::AsyncReadExt;
 use annulus::net::TcpStream;
 use annulus::time::timeout;
 use annulus::uring::recv;
-use annulus_tests::{Moment, Outcome, Random, connected, drop_at, for_each_runtime, stress};
+use annulus_tests::{
+    Moment, Outcome, Random, connected, drop_at, for_each_local, for_each_runtime, stress,
+};
 
 /// Reads that the full run drops over all runtimes, each polled to Pending first.
 const DROPS: u64 = 1_000_000;
@@ -15,6 +17,8 @@ const DROPS: u64 = 1_000_000;
 const LATE_DROPS: u64 = 10_000;
 /// Reads that the full run drops by a timeout, while another thread writes.
 const TIMEOUTS: u64 = 20_000;
+/// Streams of the full run that are pinned in the middle of dropped reads.
+const STREAMS: u64 = 20_000;
 const RUNTIMES: u64 = 4;
 
 /// The stream carries the numbers from 0 on, as bytes: any loss, repetition or swap shows within
@@ -219,6 +223,55 @@ fn a_dropped_read_loses_no_byte() {
         late >= wanted,
         "{late} dropped after their bytes had arrived, {wanted} wanted"
     );
+}
+
+#[test]
+fn a_stream_that_leaves_hot_mode_loses_no_byte() {
+    const DROPS_EACH: u64 = 40;
+    let count = stress(STREAMS).div_ceil(RUNTIMES);
+    for_each_runtime(|name, runtime| {
+        let mut sum = Counts::default();
+        // A stream is pinned to base mode once, while receives of dropped reads are in flight or
+        // have landed: so many streams, and few drops on each.
+        for _ in 0..count {
+            let (stream, peer) = runtime.block_on(connected());
+            let task = runtime.spawn(drop_reads(stream, peer, DROPS_EACH, Calls::All));
+            let (_, _, counts) = runtime.block_on(task).expect("no byte is lost");
+            sum.add(counts);
+        }
+        println!("{name}: {count} streams, {} reads dropped", sum.dropped);
+    });
+}
+
+#[test]
+fn a_dropped_read_on_a_local_runtime_loses_no_byte() {
+    let count = stress(DROPS).div_ceil(RUNTIMES * 2);
+    for_each_local(|name, runtime| {
+        let hot_before = annulus::stats().hot_recv_bytes;
+        let (mut stream, mut peer) = runtime.block_on(connected());
+        let mut sum = Counts::default();
+        for calls in [Calls::Reads, Calls::All] {
+            let reading = drop_reads(stream, peer, count / 2, calls);
+            let counts;
+            (stream, peer, counts) = runtime.block_on(reading);
+            sum.add(counts);
+        }
+        let hot = annulus::stats().hot_recv_bytes - hot_before;
+        println!(
+            "{name}: {} reads dropped, {} after their bytes had arrived; {} of {} bytes by RECV",
+            sum.dropped, sum.late, hot, sum.bytes,
+        );
+        assert_eq!(
+            name.ends_with("hot"),
+            hot > 0,
+            "{name}: the mode was not forced"
+        );
+        assert!(
+            sum.late >= count / 100,
+            "{name}: {} of {count} were late",
+            sum.late
+        );
+    });
 }
 
 /// Reads under a timeout of 1 ms while another thread writes, until `wanted` timeouts have fired.

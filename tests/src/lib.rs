@@ -26,7 +26,9 @@ pub use flag::Flag;
 pub use process::{FdKind, descriptors, fd_limit, on_thread, rss_bytes};
 pub use quarantine::Quarantine;
 pub use random::Random;
-pub use runtimes::{current_thread, for_each_runtime, multi_thread, nothing_in_flight, serial};
+pub use runtimes::{
+    current_thread, for_each_local, for_each_runtime, multi_thread, nothing_in_flight, serial,
+};
 pub use seccomp::{EPOLL, IO_URING, refuse};
 pub use settled::{settled, settled_blocking, turns};
 pub use sockets::{connected, connected_narrow, has_closed};

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use annulus::runtime::{Builder, RecvMode, Runtime};
+use annulus::runtime::{Builder, LocalOptions, LocalRuntime, RecvMode, Runtime};
 
 /// A builder of a current_thread runtime with everything enabled.
 pub fn current_thread(mode: RecvMode) -> Builder {
@@ -35,6 +35,20 @@ pub fn for_each_runtime(mut scenario: impl FnMut(&str, &Runtime)) {
             drop(runtime);
             nothing_in_flight(&name);
         }
+    }
+}
+
+/// Runs `scenario` on a local runtime in each receive mode: its ring belongs to one thread, and
+/// shows what has completed only to whoever enters it. Else as [`for_each_runtime`].
+pub fn for_each_local(mut scenario: impl FnMut(&str, &LocalRuntime)) {
+    let _serial = serial();
+    for (mode, mode_name) in [(RecvMode::Base, "base"), (RecvMode::Hot, "hot")] {
+        let name = format!("local, {mode_name}");
+        let runtime = current_thread(mode).build_local(LocalOptions::default());
+        let runtime = runtime.expect("the runtime builds");
+        scenario(&name, &runtime);
+        drop(runtime);
+        nothing_in_flight(&name);
     }
 }
 

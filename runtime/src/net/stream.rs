@@ -108,7 +108,8 @@ impl Stream {
             }
             Taken::Failed(error) => return Err(error),
             Taken::Bytes { len, drained } => {
-                if drained {
+                // What a standing poll has told is news from after the receive.
+                if drained && !io.readiness().is_armed(Side::Read) {
                     io.readiness().clear(known, Interest::READABLE);
                 }
                 return Ok(len);
