@@ -22,6 +22,9 @@ const TRANSIENT_ERRORS_MAX: u32 = 1000;
 /// After so many of them the retries are a millisecond apart.
 const TRANSIENT_ERRORS_BUSY: u32 = 16;
 
+/// Tasks that may give way in one turn before memory for them is needed.
+const DEFERRED_MIN: usize = 16;
+
 /// Ring, operations, timers and run queue.
 pub(crate) struct Core {
     home: Arc<Home>,
@@ -45,7 +48,7 @@ impl Core {
             queue,
             inline_bytes: Cell::new(0),
             transient_errors: Cell::new(0),
-            deferred: RefCell::default(),
+            deferred: RefCell::new(Vec::with_capacity(DEFERRED_MIN)),
         }
     }
 
