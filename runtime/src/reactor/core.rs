@@ -130,6 +130,8 @@ impl Core {
             self.home.end_park();
             return self.turn();
         }
+        // What others read while this core sleeps is what it sleeps with.
+        self.note();
         if self.home.is_dead() {
             self.home.wait_dead(timeout);
         } else {
