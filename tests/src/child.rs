@@ -4,6 +4,8 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::Throttle;
+
 /// Set in the child to the name of the test that it is to run.
 const NAME: &str = "ANNULUS_TEST_CHILD";
 /// What the child prints at the end: a name that no test has would otherwise pass, having run
@@ -29,6 +31,8 @@ pub fn in_child(name: &str, body: impl FnOnce()) {
     let mut child = Command::new(program)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(NAME, name)
+        // A child may have made its disk slow, and a backtrace is read from there.
+        .env("RUST_BACKTRACE", "0")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -50,6 +54,7 @@ pub fn in_child(name: &str, body: impl FnOnce()) {
         }
         if start.elapsed() > LIMIT {
             child.kill().expect("a child can be killed");
+            Throttle::lift_after(child.id());
             child.wait().expect("a killed child ends");
             break None;
         }

@@ -9,6 +9,8 @@ use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const BLKIO: &str = "/sys/fs/cgroup/blkio";
+/// The file of a group that holds its limit, in bytes per second, for each disk.
+const LIMIT: &str = "blkio.throttle.read_bps_device";
 
 /// This process in a group of its own whose reads from one disk are throttled. Dropping it lifts
 /// the throttle, moves the process back and removes the group.
@@ -41,7 +43,14 @@ impl Throttle {
                 format!("{} is on no disk (device {major}:{minor})", path.display()),
             ));
         }
-        let group = Path::new(BLKIO).join(format!("annulus-test-{}", std::process::id()));
+        // Pages of the program itself, if reclaimed, would come from the slow disk.
+        // SAFETY: it changes what may be paged out, and no memory.
+        if unsafe { libc::mlockall(libc::MCL_CURRENT) } != 0 {
+            return Err(explain("locking this program into memory")(
+                io::Error::last_os_error(),
+            ));
+        }
+        let group = group_of(std::process::id());
         fs::create_dir(&group)
             .map_err(explain("making a group of the cgroup v1 controller blkio"))?;
         let throttle = Self {
@@ -59,6 +68,19 @@ impl Throttle {
         Ok(throttle)
     }
 
+    /// Lifts what a process left behind that was killed under its throttle: reads that wait hold
+    /// pages that others need.
+    pub(crate) fn lift_after(process: u32) {
+        let group = group_of(process);
+        let Ok(limits) = fs::read_to_string(group.join(LIMIT)) else {
+            return;
+        };
+        for device in limits.lines().filter_map(|line| line.split(' ').next()) {
+            let _ = fs::write(group.join(LIMIT), format!("{device} 0"));
+        }
+        let _ = fs::remove_dir(group);
+    }
+
     /// Sets the limit anew; 0 lifts it. What waits is released by the new one.
     ///
     /// # Errors
@@ -66,13 +88,15 @@ impl Throttle {
     /// That of writing the file.
     pub fn limit(&self, bytes_per_s: u64) -> io::Result<()> {
         let line = format!("{} {bytes_per_s}", self.device);
-        fs::write(self.group.join("blkio.throttle.read_bps_device"), line)
+        fs::write(self.group.join(LIMIT), line)
     }
 }
 
 impl Drop for Throttle {
     fn drop(&mut self) {
         let lifted = self.limit(0);
+        // SAFETY: as for locking.
+        unsafe { libc::munlockall() };
         let moved = fs::write(
             Path::new(BLKIO).join("cgroup.procs"),
             std::process::id().to_string(),
@@ -82,4 +106,8 @@ impl Drop for Throttle {
             eprintln!("{} is left behind: {error}", self.group.display());
         }
     }
+}
+
+fn group_of(process: u32) -> PathBuf {
+    Path::new(BLKIO).join(format!("annulus-test-{process}"))
 }
