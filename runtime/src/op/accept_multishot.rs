@@ -40,9 +40,9 @@ unsafe impl Op for AcceptMultishot {
 
     unsafe fn more(this: *mut Self, cqe: Cqe) {
         // SAFETY: the table calls this with a live op, of which the kernel was given no memory.
-        let backlog = unsafe { &(*this).backlog };
+        let backlog = Arc::clone(unsafe { &(*this).backlog });
         if let Ok(fd) = cqe.result() {
-            Self::land(backlog, fd);
+            Self::land(&backlog, fd);
             backlog.wake();
         }
     }

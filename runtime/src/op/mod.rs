@@ -77,7 +77,8 @@ pub(crate) unsafe trait Op: Send + 'static {
     /// # Safety
     ///
     /// `this` points to the operation, of which the kernel still holds what `fill` lent: no
-    /// reference to that part may be formed.
+    /// reference to that part may be formed. What is called after (a waker) may turn the core and
+    /// end the operation: whatever is needed then is taken out first.
     unsafe fn more(_this: *mut Self, _cqe: Cqe) {}
 
     /// Whether the operation has to go round again after this last completion. It may change

@@ -64,17 +64,20 @@ unsafe impl Op for PollAdd {
 
     unsafe fn more(this: *mut Self, cqe: Cqe) {
         // SAFETY: the table calls this with a live op, and the kernel was given no part of it.
-        let this = unsafe { &*this };
+        let readiness = Arc::clone(unsafe { &(*this).readiness });
         if let Ok(mask) = cqe.result() {
-            this.readiness.land(Ready::from_poll(mask));
+            readiness.land(Ready::from_poll(mask));
         }
     }
 
     unsafe fn adrift(this: *mut Self, _errno: Errno) {
         // SAFETY: as in `more`.
-        let this = unsafe { &*this };
+        let PollAdd {
+            side, readiness, ..
+        } = unsafe { &*this };
+        let (side, readiness) = (*side, Arc::clone(readiness));
         // Whoever looks again finds that the home refuses everything, and why.
-        this.readiness.fail(this.side, 0);
+        readiness.fail(side, 0);
     }
 
     fn finish(mut self, cqe: Cqe) {

@@ -67,9 +67,9 @@ unsafe impl Op for RecvSelect {
 
     unsafe fn adrift(this: *mut Self, _errno: Errno) {
         // SAFETY: the kernel was lent the pool's memory, and no part of the op.
-        let this = unsafe { &*this };
+        let readiness = Arc::clone(unsafe { &(*this).readiness });
         // The receive is in flight for good; the home says why to whoever looks.
-        this.readiness.wake(Ready::READABLE);
+        readiness.wake(Ready::READABLE);
     }
 
     fn finish(mut self, cqe: Cqe) {

@@ -102,7 +102,7 @@ unsafe impl<B: IoBuf> Op for SendZc<B> {
 
     unsafe fn adrift(this: *mut Self, errno: Errno) {
         // SAFETY: as in `more`.
-        let progress = unsafe { &(*this).progress };
+        let progress = Arc::clone(unsafe { &(*this).progress });
         if progress.result().is_none() {
             progress.land(Cqe::failed(0, errno));
             if let Some(ticket) = &*progress.lock_ticket() {
@@ -114,7 +114,7 @@ unsafe impl<B: IoBuf> Op for SendZc<B> {
 
     unsafe fn more(this: *mut Self, cqe: Cqe) {
         // SAFETY: the table calls this with a live op; the kernel was not given this field.
-        let progress = unsafe { &(*this).progress };
+        let progress = Arc::clone(unsafe { &(*this).progress });
         progress.land(cqe);
         progress.waker.wake();
     }
