@@ -8,6 +8,8 @@
 //!   arch       syscall0..syscall6: one instruction, raw words in and out
 //! ```
 //!
+//! Beside them stands [`btf`], a reader of the type format in which the kernel describes itself.
+//!
 //! The feature `std` turns an [`Errno`] into a `std::io::Error`. Supported are x86_64 and aarch64 Linux.
 #![no_std]
 
@@ -15,6 +17,7 @@
 extern crate std;
 
 pub mod arch;
+pub mod btf;
 pub mod calls;
 mod errno;
 pub mod io_uring;

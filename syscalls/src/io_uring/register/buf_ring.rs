@@ -17,6 +17,21 @@ pub struct io_uring_buf {
     pub resv: u16,
 }
 
+/// The start of the ring, which lies over its first [`io_uring_buf`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(non_camel_case_types)]
+pub struct io_uring_buf_ring {
+    /// The first entry's address.
+    pub resv1: u64,
+    /// The first entry's size.
+    pub resv2: u32,
+    /// The first entry's id.
+    pub resv3: u16,
+    /// Index after the last buffer that was provided.
+    pub tail: u16,
+}
+
 /// Registers a buffer ring.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +70,11 @@ const _: () = {
     assert!(offset_of!(io_uring_buf, len) == 8);
     assert!(offset_of!(io_uring_buf, bid) == 12);
     assert!(offset_of!(io_uring_buf, resv) == 14);
+    assert!(size_of::<io_uring_buf_ring>() == 16);
+    assert!(offset_of!(io_uring_buf_ring, resv1) == 0);
+    assert!(offset_of!(io_uring_buf_ring, resv2) == 8);
+    assert!(offset_of!(io_uring_buf_ring, resv3) == 12);
+    assert!(offset_of!(io_uring_buf_ring, tail) == 14);
     assert!(size_of::<io_uring_buf_reg>() == 40);
     assert!(offset_of!(io_uring_buf_reg, ring_addr) == 0);
     assert!(offset_of!(io_uring_buf_reg, ring_entries) == 8);

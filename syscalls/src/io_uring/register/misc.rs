@@ -1,4 +1,4 @@
-//! Restrictions, clock, regions and NAPI.
+//! Clock and regions.
 
 use core::mem::offset_of;
 
