@@ -72,10 +72,8 @@ unsafe impl Op for PollAdd {
 
     unsafe fn adrift(this: *mut Self, _errno: Errno) {
         // SAFETY: as in `more`.
-        let PollAdd {
-            side, readiness, ..
-        } = unsafe { &*this };
-        let (side, readiness) = (*side, Arc::clone(readiness));
+        let this = unsafe { &*this };
+        let (side, readiness) = (this.side, Arc::clone(&this.readiness));
         // Whoever looks again finds that the home refuses everything, and why.
         readiness.fail(side, 0);
     }
