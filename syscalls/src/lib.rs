@@ -18,6 +18,7 @@ pub mod arch;
 pub mod calls;
 mod errno;
 pub mod io_uring;
+pub mod ioctl;
 #[cfg_attr(target_arch = "aarch64", path = "nr/aarch64.rs")]
 #[cfg_attr(target_arch = "x86_64", path = "nr/x86_64.rs")]
 pub mod nr;
