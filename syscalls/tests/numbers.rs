@@ -89,6 +89,13 @@ const SYSCALLS: &[(usize, libc::c_long)] = &[
     (nr::IO_URING_REGISTER, libc::SYS_io_uring_register),
     (nr::PIDFD_OPEN, libc::SYS_pidfd_open),
     (nr::CLONE3, libc::SYS_clone3),
+    (nr::FUTEX_WAITV, libc::SYS_futex_waitv),
+    (nr::NEWFSTATAT, libc::SYS_newfstatat),
+    (nr::RSEQ, libc::SYS_rseq),
+    (nr::RT_SIGRETURN, libc::SYS_rt_sigreturn),
+    (nr::SETNS, libc::SYS_setns),
+    (nr::TKILL, libc::SYS_tkill),
+    (nr::UNSHARE, libc::SYS_unshare),
 ];
 
 const ERRNOS: &[(Errno, i32)] = &[

@@ -3,7 +3,9 @@
 //! The kernel keeps every other general register and the 128-bit vector registers. It discards
 //! what SVE adds to them, so this is not for code compiled with the target feature `sve`.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
+
+use crate::nr;
 
 #[cfg(target_feature = "sve")]
 compile_error!("system calls discard SVE state, which inline assembly cannot express");
@@ -196,4 +198,66 @@ pub fn thread_pointer() -> usize {
         asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem));
     }
     pointer
+}
+
+/// `clone`(2) onto a stack of its own: the child calls `func(arg)` and exits with what that
+/// returns. To the caller it returns the raw result word, the child's thread number.
+///
+/// `stack` is the end (highest address) of the child's stack, rounded down as the ABI needs it;
+/// `flags` are the `CLONE_*` with the exit signal in the low byte. `ptid`, `ctid` and `tls`
+/// mean what the flags say and are ignored otherwise.
+///
+/// # Safety
+/// `stack` ends memory that is the child's alone and large enough for `func`, until it is gone.
+/// `func` does not unwind, and does nothing that needs what the flags did not give it: with
+/// `CLONE_VM` and without `CLONE_SETTLS` it shares the caller's thread-local storage. What
+/// `ptid`, `ctid` and `tls` point to stays valid for as long as the flags make the kernel use it.
+pub unsafe fn clone(
+    func: unsafe extern "C" fn(usize) -> i32,
+    arg: usize,
+    stack: usize,
+    flags: usize,
+    ptid: usize,
+    ctid: usize,
+    tls: usize,
+) -> usize {
+    let ret: usize;
+    // SAFETY: the parent leaves the block as after any system call. The child runs on its own
+    // stack, and exits inside of the block; the caller answers for what it runs.
+    unsafe {
+        asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            // The outermost frame of the child: unwinders stop here.
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "mov x0, x10",
+            "blr x9",
+            "mov x8, #{exit}",
+            "svc #0",
+            "brk #1",
+            "2:",
+            exit = const nr::EXIT,
+            in("x8") nr::CLONE,
+            inlateout("x0") flags => ret,
+            in("x1") stack & !15,
+            in("x2") ptid,
+            in("x3") tls,
+            in("x4") ctid,
+            in("x9") func,
+            in("x10") arg,
+            options(nostack),
+        );
+    }
+    ret
+}
+
+/// What a signal handler returns to where the kernel has no trampoline of its own: `sa_restorer`
+/// of handlers that were installed with `SA_RESTORER`.
+///
+/// # Safety
+/// Only the kernel may go here, from a handler, with its frame on the stack.
+#[unsafe(naked)]
+pub unsafe extern "C" fn restore_rt() -> ! {
+    naked_asm!("mov x8, #{nr}", "svc #0", "brk #1", nr = const nr::RT_SIGRETURN)
 }

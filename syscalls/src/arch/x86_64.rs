@@ -2,7 +2,9 @@
 //!
 //! The instruction saves the return address in `rcx` and the flags in `r11`, so both are lost.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
+
+use crate::nr;
 
 /// Calls the kernel with number `nr` and no arguments; returns the raw result word.
 ///
@@ -205,4 +207,69 @@ pub fn thread_pointer() -> usize {
         asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly));
     }
     pointer
+}
+
+/// `clone`(2) onto a stack of its own: the child calls `func(arg)` and exits with what that
+/// returns. To the caller it returns the raw result word, the child's thread number.
+///
+/// `stack` is the end (highest address) of the child's stack, rounded down as the ABI needs it;
+/// `flags` are the `CLONE_*` with the exit signal in the low byte. `ptid`, `ctid` and `tls`
+/// mean what the flags say and are ignored otherwise.
+///
+/// # Safety
+/// `stack` ends memory that is the child's alone and large enough for `func`, until it is gone.
+/// `func` does not unwind, and does nothing that needs what the flags did not give it: with
+/// `CLONE_VM` and without `CLONE_SETTLS` it shares the caller's thread-local storage. What
+/// `ptid`, `ctid` and `tls` point to stays valid for as long as the flags make the kernel use it.
+pub unsafe fn clone(
+    func: unsafe extern "C" fn(usize) -> i32,
+    arg: usize,
+    stack: usize,
+    flags: usize,
+    ptid: usize,
+    ctid: usize,
+    tls: usize,
+) -> usize {
+    let ret: usize;
+    // SAFETY: the parent leaves the block as after any system call. The child runs on its own
+    // stack, and exits inside of the block; the caller answers for what it runs.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            // The outermost frame of the child: unwinders stop here.
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "mov edi, eax",
+            "mov eax, {exit}",
+            "syscall",
+            "ud2",
+            "2:",
+            exit = const nr::EXIT,
+            inlateout("rax") nr::CLONE => ret,
+            in("rdi") flags,
+            in("rsi") stack & !15,
+            in("rdx") ptid,
+            in("r10") ctid,
+            in("r8") tls,
+            in("r12") func,
+            in("r13") arg,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    ret
+}
+
+/// What a signal handler returns to where the kernel has no trampoline of its own: `sa_restorer`
+/// of handlers that were installed with `SA_RESTORER`.
+///
+/// # Safety
+/// Only the kernel may go here, from a handler, with its frame on the stack.
+#[unsafe(naked)]
+pub unsafe extern "C" fn restore_rt() -> ! {
+    naked_asm!("mov eax, {nr}", "syscall", "ud2", nr = const nr::RT_SIGRETURN)
 }

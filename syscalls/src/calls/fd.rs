@@ -5,6 +5,7 @@
 
 use core::ffi::CStr;
 
+use super::wide;
 use crate::{Errno, nr, syscall1, syscall2, syscall3, syscall4};
 
 /// `read`(2) into `len` bytes at `buf`; returns how many were read, 0 at the end.
@@ -71,7 +72,7 @@ pub unsafe fn writev(fd: i32, iov: *const u8, count: usize) -> Result<usize, Err
 pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> Result<usize, Errno> {
     let address = buf.expose_provenance();
     // SAFETY: promised by the caller.
-    let ret = unsafe { syscall4(nr::PREAD64, fd as usize, address, len, offset as usize) };
+    let ret = unsafe { wide::pread64(fd, address, len, offset) };
     Errno::check(ret)
 }
 
@@ -80,9 +81,7 @@ pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> Result<
 /// # Errors
 /// EINVAL for a position before the start, ESPIPE, ENXIO, EBADF, EOVERFLOW.
 pub fn lseek(fd: i32, offset: i64, whence: u32) -> Result<u64, Errno> {
-    // SAFETY: the call touches no memory of this process.
-    let ret = unsafe { syscall3(nr::LSEEK, fd as usize, offset as usize, whence as usize) };
-    Errno::check(ret).map(|position| position as u64)
+    wide::lseek(fd, offset, whence)
 }
 
 /// `openat`(2): opens `path`, relative to `dirfd` (or `AT_FDCWD`), with `O_*` flags and, for a new
@@ -136,7 +135,7 @@ pub fn pipe2(flags: u32) -> Result<[i32; 2], Errno> {
 /// `command` takes an integer, not a pointer.
 pub unsafe fn fcntl(fd: i32, command: u32, arg: usize) -> Result<usize, Errno> {
     // SAFETY: promised by the caller.
-    let ret = unsafe { syscall3(nr::FCNTL, fd as usize, command as usize, arg) };
+    let ret = unsafe { wide::fcntl(fd, command, arg) };
     Errno::check(ret)
 }
 

@@ -2,7 +2,8 @@
 
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 
-use crate::{Errno, nr, syscall2, syscall3, syscall6};
+use super::wide;
+use crate::{Errno, nr, syscall2, syscall3};
 
 /// `mmap`(2) at an address of the kernel's choice: `len` bytes with `prot` (`PROT_*`) and `flags`
 /// (`MAP_*`), of `fd` from `offset`, or anonymous with `fd` -1.
@@ -21,17 +22,7 @@ pub unsafe fn mmap(
     offset: u64,
 ) -> Result<NonNull<u8>, Errno> {
     // SAFETY: without MAP_FIXED a new mapping replaces none, as the caller promised.
-    let ret = unsafe {
-        syscall6(
-            nr::MMAP,
-            0,
-            len,
-            prot as usize,
-            flags as usize,
-            fd as usize,
-            offset as usize,
-        )
-    };
+    let ret = unsafe { wide::mmap(len, prot, flags, fd, offset) };
     let address = Errno::check(ret)?;
     NonNull::new(with_exposed_provenance_mut(address)).ok_or(Errno::ENOMEM)
 }

@@ -8,6 +8,7 @@ mod mm;
 mod net;
 mod random;
 mod uring;
+mod wide;
 
 pub use fd::{
     close, dup3, eventfd2, fcntl, lseek, openat, pipe2, pread64, read, readv, write, writev,

@@ -62,6 +62,8 @@ pub const SPLICE: usize = 76;
 pub const TEE: usize = 77;
 /// `readlinkat`(2).
 pub const READLINKAT: usize = 78;
+/// `fstatat`(2).
+pub const NEWFSTATAT: usize = 79;
 /// `fstat`(2).
 pub const FSTAT: usize = 80;
 /// `fsync`(2).
@@ -78,6 +80,8 @@ pub const EXIT: usize = 93;
 pub const EXIT_GROUP: usize = 94;
 /// `waitid`(2).
 pub const WAITID: usize = 95;
+/// `unshare`(2).
+pub const UNSHARE: usize = 97;
 /// `futex`(2).
 pub const FUTEX: usize = 98;
 /// `nanosleep`(2).
@@ -90,10 +94,14 @@ pub const SCHED_SETAFFINITY: usize = 122;
 pub const SCHED_YIELD: usize = 124;
 /// `kill`(2).
 pub const KILL: usize = 129;
+/// `tkill`(2).
+pub const TKILL: usize = 130;
 /// `rt_sigaction`(2).
 pub const RT_SIGACTION: usize = 134;
 /// `rt_sigprocmask`(2).
 pub const RT_SIGPROCMASK: usize = 135;
+/// `rt_sigreturn`(2).
+pub const RT_SIGRETURN: usize = 139;
 /// `getcpu`(2).
 pub const GETCPU: usize = 168;
 /// `getpid`(2).
@@ -146,6 +154,8 @@ pub const ACCEPT4: usize = 242;
 pub const WAIT4: usize = 260;
 /// `prlimit64`(2).
 pub const PRLIMIT64: usize = 261;
+/// `setns`(2).
+pub const SETNS: usize = 268;
 /// `renameat2`(2).
 pub const RENAMEAT2: usize = 276;
 /// `getrandom`(2).
@@ -162,6 +172,8 @@ pub const PREADV2: usize = 286;
 pub const PWRITEV2: usize = 287;
 /// `statx`(2).
 pub const STATX: usize = 291;
+/// `rseq`(2).
+pub const RSEQ: usize = 293;
 /// `io_uring_setup`(2).
 pub const IO_URING_SETUP: usize = 425;
 /// `io_uring_enter`(2).
@@ -172,3 +184,5 @@ pub const IO_URING_REGISTER: usize = 427;
 pub const PIDFD_OPEN: usize = 434;
 /// `clone3`(2).
 pub const CLONE3: usize = 435;
+/// `futex_waitv`(2).
+pub const FUTEX_WAITV: usize = 449;

@@ -20,6 +20,8 @@ pub const MUNMAP: usize = 11;
 pub const RT_SIGACTION: usize = 13;
 /// `rt_sigprocmask`(2).
 pub const RT_SIGPROCMASK: usize = 14;
+/// `rt_sigreturn`(2).
+pub const RT_SIGRETURN: usize = 15;
 /// `ioctl`(2).
 pub const IOCTL: usize = 16;
 /// `pread`(2).
@@ -88,6 +90,8 @@ pub const FTRUNCATE: usize = 77;
 pub const FCHMOD: usize = 91;
 /// `gettid`(2).
 pub const GETTID: usize = 186;
+/// `tkill`(2).
+pub const TKILL: usize = 200;
 /// `futex`(2).
 pub const FUTEX: usize = 202;
 /// `sched_setaffinity`(2).
@@ -106,12 +110,16 @@ pub const WAITID: usize = 247;
 pub const OPENAT: usize = 257;
 /// `mkdirat`(2).
 pub const MKDIRAT: usize = 258;
+/// `fstatat`(2).
+pub const NEWFSTATAT: usize = 262;
 /// `unlinkat`(2).
 pub const UNLINKAT: usize = 263;
 /// `readlinkat`(2).
 pub const READLINKAT: usize = 267;
 /// `ppoll`(2).
 pub const PPOLL: usize = 271;
+/// `unshare`(2).
+pub const UNSHARE: usize = 272;
 /// `splice`(2).
 pub const SPLICE: usize = 275;
 /// `tee`(2).
@@ -144,6 +152,8 @@ pub const PWRITEV: usize = 296;
 pub const PERF_EVENT_OPEN: usize = 298;
 /// `prlimit64`(2).
 pub const PRLIMIT64: usize = 302;
+/// `setns`(2).
+pub const SETNS: usize = 308;
 /// `getcpu`(2).
 pub const GETCPU: usize = 309;
 /// `renameat2`(2).
@@ -162,6 +172,8 @@ pub const PREADV2: usize = 327;
 pub const PWRITEV2: usize = 328;
 /// `statx`(2).
 pub const STATX: usize = 332;
+/// `rseq`(2).
+pub const RSEQ: usize = 334;
 /// `io_uring_setup`(2).
 pub const IO_URING_SETUP: usize = 425;
 /// `io_uring_enter`(2).
@@ -172,3 +184,5 @@ pub const IO_URING_REGISTER: usize = 427;
 pub const PIDFD_OPEN: usize = 434;
 /// `clone3`(2).
 pub const CLONE3: usize = 435;
+/// `futex_waitv`(2).
+pub const FUTEX_WAITV: usize = 449;
