@@ -31,6 +31,6 @@ pub use runtimes::{
 };
 pub use seccomp::{EPOLL, IO_URING, refuse};
 pub use settled::{settled, settled_blocking, turns};
-pub use sockets::{connected, connected_narrow, has_closed};
+pub use sockets::{connected, connected_narrow, fill, has_closed};
 pub use stress::{percent, skip, stress};
 pub use throttle::Throttle;

@@ -46,6 +46,19 @@ pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
     (stream, peer)
 }
 
+/// Writes until nothing more goes, also after a while: what is on its way to the peer makes room
+/// when it arrives. Not for narrow connections: their probes of the window go on making room.
+pub async fn fill(stream: &TcpStream) {
+    let mut full = 0;
+    while full < 20 {
+        match stream.try_write(&[0; 16 << 10]) {
+            Ok(_) => full = 0,
+            Err(_) => full += 1,
+        }
+        annulus::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn set_buffer(socket: &impl AsRawFd, option: libc::c_int) {
     let bytes: libc::c_int = 4096;
     // SAFETY: the value lives across the call, and is as long as said.
