@@ -447,8 +447,11 @@ fn connections_that_nobody_took_are_closed_and_counted() {
         drop(incoming.next().await.expect("it does not end")?);
         turns().await;
         drop(incoming);
-        let dropped = annulus::stats().connections_dropped - before;
-        assert_eq!(dropped, 4, "of five one was taken");
+        // Where the task is not at home, some land after the drop.
+        settled("of five, the four that nobody took are counted", || {
+            annulus::stats().connections_dropped - before == 4
+        })
+        .await;
         for client in &mut clients {
             client.set_read_timeout(Some(Duration::from_secs(20)))?;
             let ended = client.read(&mut [0; 8]).map_err(|error| error.kind());
