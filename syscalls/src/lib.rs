@@ -19,6 +19,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod abi;
 pub mod arch;
 pub mod btf;
 pub mod calls;

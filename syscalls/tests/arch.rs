@@ -1,5 +1,6 @@
 //! The stubs that are no plain calls: a child on its own stack, and the way back from a handler.
 //! `tests/cross/run` checks the same on every other architecture.
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
