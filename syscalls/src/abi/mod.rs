@@ -12,6 +12,7 @@
 //! assert_eq!(Abi::Powerpc.convention().error, ErrorSign::Flag("cr0.so"));
 //! ```
 
+pub mod hexagon;
 mod numbers;
 
 /// An ABI of Linux: an architecture, and a word size where there is a choice.
