@@ -223,6 +223,10 @@ extern "C" fn _start() -> ! {
         calls();
         six_arguments();
         clone();
+        #[cfg(target_pointer_width = "32")]
+        message::passes_a_descriptor();
+        #[cfg(target_arch = "hexagon")]
+        message::stat_is_laid_out_as_told();
         #[cfg(not(any(
             target_arch = "riscv32",
             target_arch = "riscv64",
@@ -391,5 +395,114 @@ mod signal {
             check(stubs::syscall2(nr::KILL, pid, SIGUSR1) == 0, 51);
             check(SEEN as usize == SIGUSR1, 52);
         }
+    }
+}
+
+/// `msghdr` of a 32-bit kernel is 28 bytes, and `stat64` of hexagon 104.
+#[cfg(target_pointer_width = "32")]
+mod message {
+    use crate::{PAIR, VALUE, check, nr, stubs};
+
+    #[repr(C)]
+    struct Message {
+        name: usize,
+        name_len: usize,
+        iov: usize,
+        iov_len: usize,
+        control: usize,
+        control_len: usize,
+        flags: usize,
+    }
+    #[repr(C)]
+    struct Iov {
+        base: usize,
+        len: usize,
+    }
+    /// `cmsghdr` and one descriptor.
+    #[repr(C)]
+    struct Control {
+        len: usize,
+        level: i32,
+        kind: i32,
+        fd: i32,
+    }
+    const SOL_SOCKET: i32 = 1;
+    const SCM_RIGHTS: i32 = 1;
+
+    pub unsafe fn passes_a_descriptor() {
+        // SAFETY: see `_start`; what the message points to lives on this stack.
+        unsafe {
+            let mut iov = Iov {
+                base: &raw mut VALUE as usize,
+                len: 3,
+            };
+            let mut control = Control {
+                len: 16,
+                level: SOL_SOCKET,
+                kind: SCM_RIGHTS,
+                fd: PAIR.1,
+            };
+            let mut message = Message {
+                name: 0,
+                name_len: 0,
+                iov: &raw mut iov as usize,
+                iov_len: 1,
+                control: &raw mut control as usize,
+                control_len: 16,
+                flags: 0,
+            };
+            let address = &raw mut message as usize;
+            check(
+                stubs::syscall3(nr::SENDMSG, PAIR.0 as usize, address, 0) == 3,
+                60,
+            );
+            control.fd = 0;
+            check(
+                stubs::syscall3(nr::RECVMSG, PAIR.1 as usize, address, 0) == 3,
+                61,
+            );
+            check(message.control_len == 16, 62);
+            // The copy is a descriptor of its own.
+            check(stubs::syscall1(nr::CLOSE, control.fd as usize) == 0, 63);
+            check(control.fd != PAIR.1, 64);
+        }
+    }
+
+    #[cfg(target_arch = "hexagon")]
+    pub unsafe fn stat_is_laid_out_as_told() {
+        #[repr(C, align(8))]
+        struct Stat {
+            before_mode: [usize; 4],
+            mode: usize,
+            before_block_size: [usize; 9],
+            block_size: usize,
+            rest: [usize; 11],
+        }
+        static mut STAT: Stat = Stat {
+            before_mode: [0; 4],
+            mode: 0,
+            before_block_size: [0; 9],
+            block_size: 0,
+            rest: [0; 11],
+        };
+        // SAFETY: the kernel fills the 104 bytes.
+        unsafe {
+            let null = stubs::syscall4(
+                nr::OPENAT,
+                crate::AT_FDCWD,
+                &raw const *crate::NULL as usize,
+                0,
+                0,
+            );
+            check(
+                stubs::syscall2(nr::FSTAT64, null, &raw mut STAT as usize) == 0,
+                70,
+            );
+        }
+        // SAFETY: nobody writes it any more.
+        let (mode, block_size) = unsafe { (STAT.mode, STAT.block_size) };
+        // A character device.
+        check(mode & 0xf000 == 0x2000, 71);
+        check(block_size == 4096, 72);
     }
 }
