@@ -383,6 +383,10 @@ impl Home {
     /// Closes a socket now: the peer sees FIN and the port is free, although operations on the
     /// descriptor may be in the kernel's hands. Never waits.
     ///
+    /// From another thread than the home's the last step is task work of the thread that submitted
+    /// the poll: it takes well under a millisecond where that thread sleeps in its ring, some
+    /// milliseconds where it computes, and the port stays taken until then.
+    ///
     /// `lent` are the user data of those operations, `drop_ops` drops their futures. `touched`
     /// says that the descriptor was ever named in an SQE.
     pub(crate) fn close_socket(
