@@ -12,7 +12,9 @@ use annulus::net::UnixStream;
 use annulus::runtime::{RecvMode, Runtime};
 use annulus::time::timeout_at;
 use annulus::uring::read_at;
-use annulus_tests::{current_thread, multi_thread, nothing_in_flight, serial, stress};
+use annulus_tests::{
+    current_thread, multi_thread, nothing_in_flight, serial, settled_blocking, stress,
+};
 
 /// Ops of a full run, and timeouts that fire at once, on each flavour.
 const OPS: u64 = 100_000;
@@ -170,6 +172,45 @@ fn an_op_behind_many_others_reaches_the_kernel() {
             writer.join().expect("it does not panic");
         }
         println!("{name}: {STREAMS} reads through {SQ} entries, answered backwards");
+    });
+}
+
+#[test]
+fn what_one_poll_submits_beyond_the_queue_reaches_the_kernel() {
+    const STREAMS: usize = 100;
+    for_each_small_runtime(|name, runtime| {
+        let (mut streams, mut peers) = (Vec::new(), Vec::new());
+        {
+            let _context = runtime.enter();
+            for _ in 0..STREAMS {
+                let (stream, peer) = pair();
+                streams.push(stream);
+                peers.push(peer);
+            }
+        }
+        // 1. A single poll starts more reads than the queue has entries, and no other task or
+        //    completion makes the core look again.
+        let task = runtime.spawn(async move {
+            let reads = streams.iter_mut().map(|stream| Box::pin(stream.read_u8()));
+            let (read, index, _rest) = futures::future::select_all(reads).await;
+            (read.expect("the pair stands"), index)
+        });
+        // 2. Only the last of them is answered.
+        let writer = std::thread::spawn(move || {
+            settled_blocking("every read waits", || {
+                annulus::stats().ops_in_flight >= STREAMS as u64
+            });
+            let last = peers.last_mut().expect("there are peers");
+            last.write_all(&[3]).expect("the buffer takes a byte");
+            peers
+        });
+        let read = async { annulus::time::timeout(Duration::from_secs(20), task).await };
+        let read = runtime
+            .block_on(read)
+            .expect("its operation never reached the kernel");
+        assert_eq!(read.expect("it does not panic"), (3, STREAMS - 1));
+        drop(writer.join().expect("it does not panic"));
+        println!("{name}: {STREAMS} reads of one poll through {SQ} entries");
     });
 }
 
