@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use annulus::fs::{File, OpenOptions};
 use annulus::io::AsyncReadExt;
-use annulus::net::UnixStream;
+use annulus::net::{UdpSocket, UnixStream};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus::time::timeout_at;
 use annulus::uring::read_at;
 use annulus_tests::{
-    current_thread, multi_thread, nothing_in_flight, serial, settled_blocking, stress,
+    current_thread, fd_limit_at_least, multi_thread, nothing_in_flight, serial, settled_blocking,
+    skip, stress,
 };
 
 /// Ops of a full run, and timeouts that fire at once, on each flavour.
@@ -227,45 +228,48 @@ fn pair() -> (UnixStream, std::os::unix::net::UnixStream) {
 
 #[test]
 fn timeouts_that_all_fire_at_once_cancel_every_op() {
-    const STREAMS: u64 = 1000;
-    let waves = stress(TIMEOUTS).div_ceil(STREAMS);
+    let count = stress(TIMEOUTS);
+    // One for each read, and what the runtime and the test program have.
+    let wanted = count + 200;
+    if let Err(error) = fd_limit_at_least(wanted) {
+        return skip(&format!(
+            "raising the limit of descriptors to {wanted}: {error}"
+        ));
+    }
     for_each_small_runtime(|name, runtime| {
-        for wave in 0..waves {
-            let fired = runtime.block_on(runtime.spawn(async move {
-                // 1. Every read waits until the same moment.
-                let deadline = annulus::time::Instant::now() + Duration::from_millis(50);
-                let (mut peers, mut tasks) = (Vec::new(), Vec::new());
-                for _ in 0..STREAMS {
-                    let (mut stream, peer) = pair();
-                    peers.push(peer);
-                    tasks.push(annulus::spawn(async move {
-                        let timed = timeout_at(deadline, stream.read_u8()).await;
-                        timed.expect_err("nobody writes yet");
-                        stream
-                    }));
-                }
-                // 2. All their cancels go through a queue of eight.
-                let mut streams = Vec::new();
-                for task in tasks {
-                    streams.push(task.await.expect("its timeout fired"));
-                }
-                // 3. No cancelled read swallows what comes then.
-                let fired = streams.len() as u64;
-                for peer in &mut peers {
-                    peer.write_all(&[7]).expect("the buffer takes a byte");
-                }
-                for mut stream in streams {
-                    assert_eq!(stream.read_u8().await.expect("the pair stands"), 7);
-                }
-                fired
-            }));
-            assert_eq!(
-                fired.expect("no byte is lost"),
-                STREAMS,
-                "{name}: wave {wave}"
-            );
-        }
-        println!("{name}: {} timeouts in waves of {STREAMS}", waves * STREAMS);
+        let fired = runtime.block_on(runtime.spawn(async move {
+            // 1. Every read waits until the same moment, which comes when all have begun.
+            let begin = Duration::from_millis(50) + Duration::from_micros(50 * count);
+            let deadline = annulus::time::Instant::now() + begin;
+            let peer = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a port");
+            let mut tasks = Vec::new();
+            for _ in 0..count {
+                let socket = UdpSocket::bind("127.0.0.1:0").await;
+                let socket = socket.expect("loopback has a port");
+                tasks.push(annulus::spawn(async move {
+                    let timed = timeout_at(deadline, socket.recv(&mut [0; 8])).await;
+                    timed.expect_err("nobody writes yet");
+                    socket
+                }));
+            }
+            // 2. All their cancels go through a queue of eight.
+            let mut sockets = Vec::new();
+            for task in tasks {
+                sockets.push(task.await.expect("its timeout fired"));
+            }
+            // 3. No cancelled read swallows what comes then.
+            let fired = sockets.len() as u64;
+            for socket in sockets {
+                let address = socket.local_addr().expect("it is bound");
+                peer.send_to(&[7], address).expect("the buffer takes it");
+                let mut bytes = [0; 8];
+                assert_eq!(socket.recv(&mut bytes).await.expect("it came"), 1);
+                assert_eq!(bytes[0], 7);
+            }
+            fired
+        }));
+        assert_eq!(fired.expect("no byte is lost"), count, "{name}");
+        println!("{name}: {count} timeouts at once");
     });
 }
 

@@ -23,7 +23,7 @@ pub use child::in_child;
 pub use counting::{Counting, Heap};
 pub use drops::{Moment, Outcome, drop_at};
 pub use flag::Flag;
-pub use process::{FdKind, descriptors, fd_limit, on_thread, rss_bytes};
+pub use process::{FdKind, descriptors, fd_limit, fd_limit_at_least, on_thread, rss_bytes};
 pub use quarantine::Quarantine;
 pub use random::Random;
 pub use runtimes::{

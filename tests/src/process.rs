@@ -72,21 +72,43 @@ pub fn rss_bytes() -> u64 {
 ///
 /// That of setrlimit(2).
 pub fn fd_limit(soft: u64) -> io::Result<u64> {
+    let limit = limits()?;
+    set_limits(soft.min(limit.rlim_max), limit.rlim_max)?;
+    Ok(limit.rlim_cur)
+}
+
+/// Raises the limit of open descriptors to `wanted` where it is lower, the hard one too.
+///
+/// # Errors
+///
+/// That of setrlimit(2): EPERM where the hard limit is lower and this process has no privilege.
+pub fn fd_limit_at_least(wanted: u64) -> io::Result<()> {
+    let limit = limits()?;
+    if limit.rlim_cur >= wanted {
+        return Ok(());
+    }
+    set_limits(wanted, limit.rlim_max.max(wanted))
+}
+
+fn limits() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: the struct lives across the call.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
-        return Err(io::Error::last_os_error());
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } {
+        0 => Ok(limit),
+        _ => Err(io::Error::last_os_error()),
     }
-    let before = limit.rlim_cur;
-    limit.rlim_cur = soft.min(limit.rlim_max);
+}
+
+fn set_limits(rlim_cur: u64, rlim_max: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur, rlim_max };
     // SAFETY: the struct lives across the call.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0 {
-        return Err(io::Error::last_os_error());
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
-    Ok(before)
 }
 
 /// Runs `body` on a thread of its own, and hands on what it returns or its panic.
