@@ -270,19 +270,7 @@ impl Ring {
         min_complete: u32,
         timeout: Option<Duration>,
     ) -> Result<u32, Errno> {
-        self.handle.origin.check()?;
-        self.cq.publish();
-        self.hide_masked_opcodes();
-        let to_submit = self.sq.publish();
         let mut flags = flags | self.enter_flags;
-        if self.params.flags & IORING_SETUP_SQPOLL != 0 {
-            // The tail must be visible before the flag is read, or the thread may go to sleep
-            // between the two and nobody wakes it.
-            fence(Ordering::SeqCst);
-            if self.sq.flags() & IORING_SQ_NEED_WAKEUP != 0 {
-                flags |= IORING_ENTER_SQ_WAKEUP;
-            }
-        }
         let time = timeout.map(timespec);
         let arg = io_uring_getevents_arg {
             ts: time.as_ref().map_or(0, |time| {
@@ -298,6 +286,35 @@ impl Ring {
             }
             None => (0, 0),
         };
+        // SAFETY: `arg` is what EXT_ARG means, or 0.
+        unsafe { self.enter_raw(flags, min_complete, arg, arg_size) }
+    }
+
+    /// Publishes both queues and makes the call. All that can be refused without the kernel has
+    /// to be refused before.
+    ///
+    /// # Safety
+    /// `arg` and `arg_size` describe what `flags` say, or are 0.
+    #[inline]
+    unsafe fn enter_raw(
+        &mut self,
+        mut flags: u32,
+        min_complete: u32,
+        arg: usize,
+        arg_size: usize,
+    ) -> Result<u32, Errno> {
+        self.handle.origin.check()?;
+        self.cq.publish();
+        self.hide_masked_opcodes();
+        let to_submit = self.sq.publish();
+        if self.params.flags & IORING_SETUP_SQPOLL != 0 {
+            // The tail must be visible before the flag is read, or the thread may go to sleep
+            // between the two and nobody wakes it.
+            fence(Ordering::SeqCst);
+            if self.sq.flags() & IORING_SQ_NEED_WAKEUP != 0 {
+                flags |= IORING_ENTER_SQ_WAKEUP;
+            }
+        }
         let fd = match self.registered.as_ref().and_then(Registered::index_here) {
             Some(index) => {
                 flags |= IORING_ENTER_REGISTERED_RING;
@@ -306,7 +323,7 @@ impl Ring {
             None => self.fd(),
         };
         // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
-        // `arg` is what EXT_ARG means, or 0.
+        // the caller promised the argument.
         unsafe { calls::io_uring_enter(fd, to_submit, min_complete, flags, arg, arg_size) }
     }
 
