@@ -6,7 +6,14 @@
 //!
 //! Filling and reaping are plain memory accesses; only `enter` and registrations are calls.
 
+mod clock;
 mod registered;
+mod signals;
+mod wait;
+
+pub use clock::Clock;
+pub use signals::SignalSet;
+pub use wait::{TimeLimit, Wait};
 
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};

@@ -1,0 +1,9 @@
+//! Waiting, and the two queues at their limits: when an enter returns, with how many completions,
+//! and what became of the entries that it was to submit.
+
+mod support;
+
+mod clock;
+mod min_wait;
+mod signals;
+mod timed;
