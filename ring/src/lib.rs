@@ -48,7 +48,7 @@ pub use kernel::{Kernel, SetupError, SockAddr};
 pub use mask::Mask;
 pub use opcode::Opcode;
 pub use probe::Probe;
-pub use ring::{Clock, Ring, SignalSet, TimeLimit, Wait};
+pub use ring::{Clock, MemRegion, RegionMemory, Ring, SignalSet, TimeLimit, Wait, WaitRegion};
 pub use ring_ref::RingRef;
 pub use setup::{RingConfig, StepDown};
 pub use sqe::{CURRENT_POSITION, FSYNC_DATASYNC, Sqe, SqeFlags};

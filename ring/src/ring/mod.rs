@@ -7,13 +7,17 @@
 //! Filling and reaping are plain memory accesses; only `enter` and registrations are calls.
 
 mod clock;
+mod region;
 mod registered;
 mod signals;
 mod wait;
+mod wait_region;
 
 pub use clock::Clock;
+pub use region::{MemRegion, RegionMemory};
 pub use signals::SignalSet;
 pub use wait::{TimeLimit, Wait};
+pub use wait_region::WaitRegion;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};

@@ -5,5 +5,6 @@ mod support;
 
 mod clock;
 mod min_wait;
+mod region;
 mod signals;
 mod timed;

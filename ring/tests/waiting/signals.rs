@@ -17,12 +17,12 @@ extern "C" fn count(signal: i32) {
     DELIVERED[signal as usize].fetch_add(1, Ordering::Relaxed);
 }
 
-fn delivered(signal: i32) -> u32 {
+pub(crate) fn delivered(signal: i32) -> u32 {
     DELIVERED[signal as usize].load(Ordering::Relaxed)
 }
 
 /// Lets `signal` be counted. Calls it interrupts are not restarted.
-fn install(signal: i32) {
+pub(crate) fn install(signal: i32) {
     // SAFETY: all zeros is a `sigaction`: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = count as *const () as libc::sighandler_t;
@@ -32,7 +32,7 @@ fn install(signal: i32) {
 }
 
 /// Blocks `signal` for this thread, or lets it through again.
-fn mask(how: i32, signal: i32) {
+pub(crate) fn mask(how: i32, signal: i32) {
     // SAFETY: all zeros is a `sigset_t`: empty.
     let mut set: libc::sigset_t = unsafe { core::mem::zeroed() };
     // SAFETY: `set` is a set.
@@ -42,18 +42,18 @@ fn mask(how: i32, signal: i32) {
     assert_eq!(done, 0);
 }
 
-fn send_to(thread: libc::pthread_t, signal: i32) {
+pub(crate) fn send_to(thread: libc::pthread_t, signal: i32) {
     // SAFETY: the thread is alive: it is this one, or joined later.
     let done = unsafe { libc::pthread_kill(thread, signal) };
     assert_eq!(done, 0);
 }
 
-fn this_thread() -> libc::pthread_t {
+pub(crate) fn this_thread() -> libc::pthread_t {
     // SAFETY: without a condition.
     unsafe { libc::pthread_self() }
 }
 
-fn with_signals(wait: Wait, signals: SignalSet) -> Wait {
+pub(crate) fn with_signals(wait: Wait, signals: SignalSet) -> Wait {
     Wait {
         signals: Some(signals),
         ..wait
