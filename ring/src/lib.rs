@@ -49,7 +49,10 @@ pub use kernel::{Kernel, SetupError, SockAddr};
 pub use mask::Mask;
 pub use opcode::Opcode;
 pub use probe::Probe;
-pub use register::{FileSlot, FileTable, SKIP_SLOT};
+pub use register::{
+    BufferPool, BufferSpan, BufferTable, CloneSource, FileSlot, FileTable, FixedBuf, LentBuf,
+    SKIP_SLOT,
+};
 pub use ring::Ring;
 pub use ring_ref::RingRef;
 pub use setup::{RingConfig, StepDown};

@@ -1,6 +1,8 @@
 //! Registrations, through the public API: tables of files and of buffers, notifications,
 //! messages, restrictions, workers, and what the kernel says about itself.
 
+mod buffers;
+mod clones;
 mod direct;
 mod files;
 
