@@ -32,6 +32,7 @@ mod mask;
 mod opcode;
 mod probe;
 mod queue;
+mod register;
 mod ring;
 mod ring_ref;
 mod setup;
@@ -48,6 +49,10 @@ pub use kernel::{Kernel, SetupError, SockAddr};
 pub use mask::Mask;
 pub use opcode::Opcode;
 pub use probe::Probe;
+pub use register::{
+    BufferPool, BufferSpan, BufferTable, CloneSource, FileSlot, FileTable, FixedBuf, LentBuf,
+    SKIP_SLOT,
+};
 pub use ring::{Clock, MemRegion, RegionMemory, Ring, SignalSet, TimeLimit, Wait, WaitRegion};
 pub use ring_ref::RingRef;
 pub use setup::{RingConfig, StepDown};
