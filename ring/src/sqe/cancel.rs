@@ -39,6 +39,22 @@ impl Sqe {
         .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_FD)
     }
 
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations of this `opcode`.
+    ///
+    /// # Kernel
+    /// Since 6.6.
+    #[inline]
+    pub fn prep_cancel_op(&mut self, opcode: Opcode, flags: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::ASYNC_CANCEL,
+            fd: -1,
+            addr: 0,
+            len: u32::from(opcode.0),
+            off: 0,
+        })
+        .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_OP)
+    }
+
     /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring.
     ///
     /// # Kernel

@@ -81,6 +81,19 @@ impl Sqe {
         self.prep(on_file(Opcode::FSYNC, fd)).with_op_flags(flags)
     }
 
+    /// As [`prep_fsync`](Sqe::prep_fsync), of the `len` bytes from `offset` (both 0: of all).
+    #[inline]
+    pub fn prep_fsync_range(&mut self, fd: i32, flags: u32, offset: u64, len: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::FSYNC,
+            fd,
+            addr: 0,
+            len,
+            off: offset,
+        })
+        .with_op_flags(flags)
+    }
+
     /// `sync_file_range`(2) of `len` bytes (0: to the end) from `offset`. The result is 0.
     #[inline]
     pub fn prep_sync_file_range(&mut self, fd: i32, len: u32, offset: u64, flags: u32) -> &mut Sqe {
@@ -131,6 +144,22 @@ impl Sqe {
         .with_op_flags(advice as u32)
     }
 
+    /// As [`prep_fadvise`](Sqe::prep_fadvise), for a range that 32 bits cannot count.
+    ///
+    /// # Kernel
+    /// Since 6.11; before, `len` is taken for 0, which means to the end of the file.
+    #[inline]
+    pub fn prep_fadvise64(&mut self, fd: i32, offset: u64, len: u64, advice: i32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::FADVISE,
+            fd,
+            addr: len,
+            len: 0,
+            off: offset,
+        })
+        .with_op_flags(advice as u32)
+    }
+
     /// `madvise`(2): `MADV_*` advice for `len` bytes from `start`. The result is 0.
     ///
     /// # Safety
@@ -147,8 +176,29 @@ impl Sqe {
         .with_op_flags(advice as u32)
     }
 
+    /// As [`prep_madvise`](Sqe::prep_madvise), for a range that 32 bits cannot count.
+    ///
+    /// # Safety
+    /// As [`prep_madvise`](Sqe::prep_madvise).
+    ///
+    /// # Kernel
+    /// Since 6.11; before, EINVAL.
+    #[inline]
+    pub unsafe fn prep_madvise64(&mut self, start: *mut c_void, len: u64, advice: i32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::MADVISE,
+            fd: -1,
+            addr: address(start),
+            len: 0,
+            off: len,
+        })
+        .with_op_flags(advice as u32)
+    }
+
     /// Changes `count` slots of the registered file table from `offset`, as the descriptors at
-    /// `fds` say (-1 empties a slot). The result is how many were changed.
+    /// `fds` say (-1 empties a slot). The result is how many were changed. With
+    /// [`IORING_FILE_INDEX_ALLOC`](annulus_syscalls::io_uring::flags::file::IORING_FILE_INDEX_ALLOC) as `offset` the kernel chooses
+    /// free slots and writes their numbers back to `fds`.
     ///
     /// # Safety
     /// `fds` is valid for reads, and for writes if `offset` lets the kernel choose the slots,

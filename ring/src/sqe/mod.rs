@@ -17,6 +17,8 @@
 
 mod buffers;
 mod cancel;
+mod command;
+mod epoll;
 mod file;
 mod flags;
 mod fs;
@@ -29,6 +31,7 @@ mod splice;
 mod stream;
 mod timeout;
 mod xattr;
+mod zcrx;
 
 pub use flags::SqeFlags;
 
@@ -195,6 +198,27 @@ impl Sqe {
             len: 0,
             off: 0,
         })
+    }
+
+    /// A `NOP` that does what `flags` (`IORING_NOP_*`) say: takes the descriptor `fd`, or the slot
+    /// `fd` of the file table (EBADF if it cannot), looks the registered buffer `buf_index` up
+    /// (EFAULT if there is none), completes with `res`, which may be an errno with its sign
+    /// turned. What no flag speaks of is ignored.
+    ///
+    /// # Kernel
+    /// Since 6.10, EINVAL before; descriptors and buffers since 6.13.
+    #[inline]
+    pub fn prep_nop_with(&mut self, flags: u32, res: i32, fd: i32, buf_index: u16) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::NOP,
+            fd,
+            addr: 0,
+            len: res as u32,
+            off: 0,
+        })
+        .with_op_flags(flags);
+        self.0.buf_index = buf_index;
+        self
     }
 
     #[inline]

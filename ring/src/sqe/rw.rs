@@ -153,6 +153,19 @@ impl Sqe {
         self
     }
 
+    /// For a prepared read or write: `RWF_*` flags, as `preadv2`(2) takes them.
+    #[inline]
+    pub fn set_rw_flags(&mut self, flags: u32) -> &mut Sqe {
+        self.with_op_flags(flags)
+    }
+
+    /// For a prepared read or write: the I/O priority, as `ioprio_set`(2) takes it. Without one
+    /// it is that of the thread.
+    #[inline]
+    pub fn set_io_priority(&mut self, priority: u16) -> &mut Sqe {
+        self.with_ioprio(priority)
+    }
+
     /// `pread`(2) of up to `len` bytes into a buffer of `group`; the CQE names the buffer.
     ///
     /// # Safety

@@ -43,6 +43,27 @@ impl Sqe {
             .with_ioprio(net::IORING_ACCEPT_MULTISHOT)
     }
 
+    /// For a prepared accept: fails with EAGAIN instead of waiting when nobody is there.
+    ///
+    /// # Kernel
+    /// Since 6.10.
+    #[inline]
+    pub fn set_accept_dontwait(&mut self) -> &mut Sqe {
+        self.0.ioprio |= net::IORING_ACCEPT_DONTWAIT;
+        self
+    }
+
+    /// For a prepared accept: waits for readiness before trying, where the caller knows that a
+    /// first attempt would find nobody.
+    ///
+    /// # Kernel
+    /// Since 6.10.
+    #[inline]
+    pub fn set_accept_poll_first(&mut self) -> &mut Sqe {
+        self.0.ioprio |= net::IORING_ACCEPT_POLL_FIRST;
+        self
+    }
+
     /// `connect`(2) to the `struct sockaddr` of `addr_len` bytes at `addr`. The result is 0.
     ///
     /// # Safety
@@ -106,37 +127,6 @@ impl Sqe {
         self.prep(on_socket(Opcode::SHUTDOWN, fd, how as u32))
     }
 
-    /// A command of the socket itself, such as `SOCKET_URING_OP_SETSOCKOPT` with `level`, `name`
-    /// and the `value_len` bytes at `value`.
-    ///
-    /// # Safety
-    /// `value` is valid for what the command reads or writes, at most `value_len` bytes, lent
-    /// until the last CQE.
-    ///
-    /// # Kernel
-    /// Since 6.7.
-    #[inline]
-    pub unsafe fn prep_cmd_sock(
-        &mut self,
-        command: u32,
-        fd: i32,
-        level: i32,
-        name: i32,
-        value: *mut c_void,
-        value_len: u32,
-    ) -> &mut Sqe {
-        self.prep(Common {
-            opcode: Opcode::URING_CMD,
-            fd,
-            addr: pair(level as u32, name as u32),
-            len: 0,
-            off: pair(command, 0),
-        });
-        self.0.file_index = value_len;
-        self.0.addr3 = address(value);
-        self
-    }
-
     /// `close`(2). The result is 0; the number is free afterwards, whatever the result.
     ///
     /// The descriptor must be the caller's to close when the entry is consumed.
@@ -153,10 +143,10 @@ impl Sqe {
     }
 
     /// For a prepared accept, open, socket or pipe: the result goes to `slot` of the registered
-    /// file table instead of becoming a descriptor.
+    /// file table instead of becoming a descriptor. EINVAL if the table has no such slot.
     #[inline]
     pub fn set_direct_slot(&mut self, slot: u32) -> &mut Sqe {
-        self.0.file_index = slot.wrapping_add(1);
+        self.0.file_index = slot.min(SLOT_MAX) + 1;
         self
     }
 
@@ -169,6 +159,10 @@ impl Sqe {
     }
 }
 
+/// The last number that stands for a slot: the two above it would read as "no slot" and as "the
+/// kernel chooses". No table is as large, so that cutting to it makes the kernel refuse.
+const SLOT_MAX: u32 = file::IORING_FILE_INDEX_ALLOC - 2;
+
 #[inline]
 fn on_socket(opcode: Opcode, fd: i32, len: u32) -> Common {
     Common {
@@ -178,13 +172,4 @@ fn on_socket(opcode: Opcode, fd: i32, len: u32) -> Common {
         len,
         off: 0,
     }
-}
-
-/// Two 32-bit places that together lie where a 64-bit one is.
-#[inline]
-fn pair(first: u32, second: u32) -> u64 {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&first.to_ne_bytes());
-    bytes[4..].copy_from_slice(&second.to_ne_bytes());
-    u64::from_ne_bytes(bytes)
 }

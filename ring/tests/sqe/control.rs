@@ -8,6 +8,15 @@ use super::{address, entry, prepared, want};
 #[test]
 fn nop() {
     assert_eq!(entry!(prep_nop()), want(Opcode::NOP, -1));
+    assert_eq!(
+        entry!(prep_nop_with(0x1f, -7, 5, 3)),
+        io_uring_sqe {
+            op_flags: 0x1f,
+            len: -7_i32 as u32,
+            buf_index: 3,
+            ..want(Opcode::NOP, 5)
+        }
+    );
 }
 
 #[test]
@@ -20,6 +29,13 @@ fn cancels() {
     assert_eq!(entry!(prep_cancel64(9, 1)), cancel(-1, 9, 1));
     assert_eq!(entry!(prep_cancel_fd(5, 1)), cancel(5, 0, 1 | 2));
     assert_eq!(entry!(prep_cancel_any()), cancel(-1, 0, 1 | 4));
+    assert_eq!(
+        entry!(prep_cancel_op(Opcode::RECV, 1)),
+        io_uring_sqe {
+            len: u32::from(Opcode::RECV.0),
+            ..cancel(-1, 0, 1 | 32)
+        }
+    );
 }
 
 #[test]
@@ -129,6 +145,29 @@ fn futexes_and_children() {
             off: address(&info),
             file_index: 4,
             ..want(Opcode::WAITID, 42)
+        }
+    );
+}
+
+#[test]
+fn epoll() {
+    let mut events = [0_u8; 32];
+    let addr = address(&events);
+    assert_eq!(
+        entry!(prep_epoll_ctl(5, 1, 6, events.as_ptr().cast())),
+        io_uring_sqe {
+            addr,
+            len: 1,
+            off: 6,
+            ..want(Opcode::EPOLL_CTL, 5)
+        }
+    );
+    assert_eq!(
+        entry!(prep_epoll_wait(5, events.as_mut_ptr().cast(), 2)),
+        io_uring_sqe {
+            addr,
+            len: 2,
+            ..want(Opcode::EPOLL_WAIT, 5)
         }
     );
 }

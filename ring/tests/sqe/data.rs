@@ -233,3 +233,12 @@ fn provided_buffers() {
         }
     );
 }
+
+#[test]
+fn a_read_is_given_flags_and_a_priority() {
+    let mut sqe = Sqe::new();
+    // SAFETY: the entry is never submitted.
+    unsafe { sqe.prep_read(5, std::ptr::null_mut(), 0, 0) };
+    sqe.set_rw_flags(8).set_io_priority(0x4002);
+    assert_eq!((sqe.as_raw().op_flags, sqe.as_raw().ioprio), (8, 0x4002));
+}

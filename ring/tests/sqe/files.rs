@@ -48,6 +48,33 @@ fn files() {
         }
     );
     assert_eq!(
+        entry!(prep_fsync_range(5, 1, 6, 7)),
+        io_uring_sqe {
+            op_flags: 1,
+            off: 6,
+            len: 7,
+            ..want(Opcode::FSYNC, 5)
+        }
+    );
+    assert_eq!(
+        entry!(prep_fadvise64(5, 6, 7, 3)),
+        io_uring_sqe {
+            off: 6,
+            addr: 7,
+            op_flags: 3,
+            ..want(Opcode::FADVISE, 5)
+        }
+    );
+    assert_eq!(
+        entry!(prep_madvise64(out.as_mut_ptr().cast(), 256, 4)),
+        io_uring_sqe {
+            addr: off,
+            off: 256,
+            op_flags: 4,
+            ..want(Opcode::MADVISE, -1)
+        }
+    );
+    assert_eq!(
         entry!(prep_sync_file_range(5, 6, 7, 8)),
         io_uring_sqe {
             len: 6,

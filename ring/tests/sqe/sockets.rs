@@ -71,6 +71,56 @@ fn sockets() {
     assert_eq!(command.addr.to_ne_bytes()[..4], 1_u32.to_ne_bytes());
     assert_eq!(command.addr.to_ne_bytes()[4..], 2_u32.to_ne_bytes());
     assert_eq!((command.file_index, command.addr3), (4, addr));
+    let name = entry!(prep_cmd_getsockname(5, start, len_pointer, true));
+    assert_eq!(name.off.to_ne_bytes()[..4], 5_u32.to_ne_bytes());
+    assert_eq!((name.addr, name.addr3, name.file_index), (addr, off, 1));
+    assert_eq!((name.opcode, name.fd), (Opcode::URING_CMD.0, 5));
+    assert_eq!(
+        entry!(prep_recv_zc(5, 6, 7)),
+        io_uring_sqe {
+            len: 6,
+            ioprio: 2,
+            file_index: 7,
+            ..want(Opcode::RECV_ZC, 5)
+        }
+    );
+}
+
+#[test]
+fn commands() {
+    let command = entry!(prep_uring_cmd(9, 5, 1, [6, 7]));
+    assert_eq!(command.off.to_ne_bytes()[..4], 9_u32.to_ne_bytes());
+    assert_eq!(
+        command,
+        io_uring_sqe {
+            off: command.off,
+            op_flags: 1,
+            addr3: 6,
+            attr_type_mask: 7,
+            ..want(Opcode::URING_CMD, 5)
+        }
+    );
+    let discard = entry!(prep_cmd_discard(5, 512, 1024));
+    assert_eq!(discard.off.to_ne_bytes()[..4], 0x1200_u32.to_ne_bytes());
+    assert_eq!((discard.addr, discard.addr3), (512, 1024));
+}
+
+#[test]
+fn accepts_are_told_how_to_wait() {
+    let mut sqe = Sqe::new();
+    sqe.prep_multishot_accept(5, 0).set_accept_dontwait();
+    assert_eq!(sqe.as_raw().ioprio, 1 | 2);
+    sqe.set_accept_poll_first();
+    assert_eq!(sqe.as_raw().ioprio, 1 | 2 | 4);
+}
+
+#[test]
+fn no_slot_number_turns_into_none_or_into_the_kernel_s_choice() {
+    for slot in [u32::MAX - 2, u32::MAX - 1, u32::MAX] {
+        let mut sqe = Sqe::new();
+        sqe.prep_socket(2, 1, 0).set_direct_slot(slot);
+        assert_eq!(sqe.as_raw().file_index, u32::MAX - 1);
+    }
 }
 
 #[test]

@@ -1,0 +1,13 @@
+//! What the kernel does with each operation, told as behaviour: through the public API, on the
+//! running kernel, with real files and sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod children;
+mod conversations;
+mod direct;
+mod files;
+mod names;
+mod queues;
+mod timeouts;
