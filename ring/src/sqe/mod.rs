@@ -17,6 +17,7 @@
 
 mod buffers;
 mod cancel;
+mod epoll;
 mod file;
 mod flags;
 mod fs;
