@@ -23,7 +23,8 @@ impl Sqe {
         .with_op_flags(flags)
     }
 
-    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations on `fd`.
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations on `fd`; with
+    /// `IORING_ASYNC_CANCEL_FD_FIXED` (6.0) on that index of the registered file table.
     ///
     /// # Kernel
     /// Since 5.19.
@@ -39,7 +40,18 @@ impl Sqe {
         .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_FD)
     }
 
-    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations of this `opcode`.
+    /// As [`prep_cancel_fd`](Sqe::prep_cancel_fd), for those of them that carry `user_data`.
+    ///
+    /// # Kernel
+    /// Since 6.6.
+    #[inline]
+    pub fn prep_cancel_fd_user_data(&mut self, fd: i32, user_data: u64, flags: u32) -> &mut Sqe {
+        self.prep_cancel_fd(fd, flags | cancel::IORING_ASYNC_CANCEL_USERDATA);
+        self.0.addr = user_data;
+        self
+    }
+
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations of one kind.
     ///
     /// # Kernel
     /// Since 6.6.
@@ -55,7 +67,8 @@ impl Sqe {
         .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_OP)
     }
 
-    /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring.
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring but those that
+    /// limit others. The result is how many.
     ///
     /// # Kernel
     /// Since 5.19.

@@ -1,4 +1,7 @@
 //! Timeouts.
+//!
+//! `flags` are `IORING_TIMEOUT_*`. A time is a span, or with `ABS` (5.5) a point, of
+//! CLOCK_MONOTONIC, or with `BOOTTIME` or `REALTIME` (5.15) of that clock.
 
 use annulus_syscalls::io_uring::__kernel_timespec;
 use annulus_syscalls::io_uring::flags::timeout;
@@ -8,7 +11,11 @@ use crate::opcode::Opcode;
 
 impl Sqe {
     /// Completes with ETIME after `time`, or with 0 once `count` other operations have completed
-    /// (0: only after the time). `flags` are `IORING_TIMEOUT_*`.
+    /// (0: only after the time). A negative time, or nanoseconds of a second or more, are EINVAL.
+    ///
+    /// With `MULTISHOT` (6.4) `time` is the period of a span that completes again and again, each
+    /// time with ETIME and [`more`](crate::Cqe::more), `count` times (0: until it is removed). With
+    /// `ETIME_SUCCESS` (5.16) ETIME does not break the chain that the timeout stands in.
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.
@@ -29,6 +36,30 @@ impl Sqe {
         .with_op_flags(flags)
     }
 
+    /// As [`prep_timeout`](Sqe::prep_timeout), `time_ns` nanoseconds standing in the entry itself.
+    ///
+    /// # Kernel
+    /// Since 7.1; before, the result is EINVAL.
+    ///
+    /// ```
+    /// use annulus_ring::{Opcode, Sqe};
+    ///
+    /// let mut sqe = Sqe::new();
+    /// sqe.prep_timeout_immediate(10_000_000, 0, 0);
+    /// assert_eq!(sqe.opcode(), Opcode::TIMEOUT);
+    /// ```
+    #[inline]
+    pub fn prep_timeout_immediate(&mut self, time_ns: u64, count: u32, flags: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::TIMEOUT,
+            fd: -1,
+            addr: time_ns,
+            len: 1,
+            off: u64::from(count),
+        })
+        .with_op_flags(flags | timeout::IORING_TIMEOUT_IMMEDIATE_ARG)
+    }
+
     /// Ends the timeout that carries `user_data`: it completes with ECANCELED. The result is 0,
     /// ENOENT, or EBUSY if it is just running out.
     #[inline]
@@ -42,10 +73,14 @@ impl Sqe {
         })
     }
 
-    /// Gives the timeout that carries `user_data` another `time`.
+    /// Gives the timeout that carries `user_data` another `time`, a span from now unless `flags`
+    /// have `ABS`; the clock stays. The result is 0, ENOENT, or EALREADY if it is just running out.
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.11.
     #[inline]
     pub unsafe fn prep_timeout_update(
         &mut self,
@@ -63,9 +98,57 @@ impl Sqe {
         .with_op_flags(flags | timeout::IORING_TIMEOUT_UPDATE)
     }
 
+    /// As [`prep_timeout_update`](Sqe::prep_timeout_update), `time_ns` nanoseconds standing in the
+    /// entry itself.
+    ///
+    /// # Kernel
+    /// Since 7.1; before, the result is EINVAL.
+    #[inline]
+    pub fn prep_timeout_update_immediate(
+        &mut self,
+        user_data: u64,
+        time_ns: u64,
+        flags: u32,
+    ) -> &mut Sqe {
+        let update = timeout::IORING_TIMEOUT_UPDATE | timeout::IORING_TIMEOUT_IMMEDIATE_ARG;
+        self.prep(Common {
+            opcode: Opcode::TIMEOUT_REMOVE,
+            fd: -1,
+            addr: user_data,
+            len: 0,
+            off: time_ns,
+        })
+        .with_op_flags(flags | update)
+    }
+
+    /// Gives the link timeout that carries `user_data` another `time`, a span from now unless
+    /// `flags` have `ABS`. The result is 0, or ENOENT: also while the operation that it limits was
+    /// not started.
+    ///
+    /// # Safety
+    /// `time` is valid for reads, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.15.
+    #[inline]
+    pub unsafe fn prep_link_timeout_update(
+        &mut self,
+        user_data: u64,
+        time: *const __kernel_timespec,
+        flags: u32,
+    ) -> &mut Sqe {
+        let flags = flags | timeout::IORING_LINK_TIMEOUT_UPDATE;
+        // SAFETY: promised by the caller.
+        unsafe { self.prep_timeout_update(user_data, time, flags) }
+    }
+
     /// Limits the entry before it, which has [`IO_LINK`](crate::SqeFlags::IO_LINK), to `time`:
     /// when that runs out, the operation is cancelled and this one completes with ETIME; else
     /// with ECANCELED.
+    ///
+    /// Where both are done at the same time, this one may also complete with ENOENT or EALREADY,
+    /// and ETIME only says that the operation was asked to stop: whether it did, its own result
+    /// says. EINVAL where there is no operation before it.
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.
@@ -83,5 +166,22 @@ impl Sqe {
             off: 0,
         })
         .with_op_flags(flags)
+    }
+
+    /// As [`prep_link_timeout`](Sqe::prep_link_timeout), `time_ns` nanoseconds standing in the
+    /// entry itself.
+    ///
+    /// # Kernel
+    /// Since 7.1; before, the result is EINVAL, which fails the entry before it too.
+    #[inline]
+    pub fn prep_link_timeout_immediate(&mut self, time_ns: u64, flags: u32) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::LINK_TIMEOUT,
+            fd: -1,
+            addr: time_ns,
+            len: 1,
+            off: 0,
+        })
+        .with_op_flags(flags | timeout::IORING_TIMEOUT_IMMEDIATE_ARG)
     }
 }

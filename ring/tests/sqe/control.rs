@@ -30,10 +30,37 @@ fn cancels() {
     assert_eq!(entry!(prep_cancel_fd(5, 1)), cancel(5, 0, 1 | 2));
     assert_eq!(entry!(prep_cancel_any()), cancel(-1, 0, 1 | 4));
     assert_eq!(
+        entry!(prep_cancel_fd_user_data(5, 9, 1)),
+        cancel(5, 9, 1 | 2 | 16)
+    );
+    assert_eq!(
         entry!(prep_cancel_op(Opcode::RECV, 1)),
         io_uring_sqe {
-            len: u32::from(Opcode::RECV.0),
+            len: 27,
             ..cancel(-1, 0, 1 | 32)
+        }
+    );
+}
+
+#[test]
+fn epoll() {
+    let mut event = [0_u8; 12];
+    let addr = address(&event);
+    assert_eq!(
+        entry!(prep_epoll_ctl(5, 3, 6, event.as_ptr().cast())),
+        io_uring_sqe {
+            addr,
+            len: 3,
+            off: 6,
+            ..want(Opcode::EPOLL_CTL, 5)
+        }
+    );
+    assert_eq!(
+        entry!(prep_epoll_wait(5, event.as_mut_ptr().cast(), 1)),
+        io_uring_sqe {
+            addr,
+            len: 1,
+            ..want(Opcode::EPOLL_WAIT, 5)
         }
     );
 }
@@ -78,6 +105,49 @@ fn timeouts() {
             len: 1,
             op_flags: 1,
             ..want(Opcode::LINK_TIMEOUT, -1)
+        }
+    );
+}
+
+#[test]
+fn timeouts_that_need_no_memory_and_those_that_limit_others() {
+    let immediate = 0x80;
+    assert_eq!(
+        entry!(prep_timeout_immediate(1_000, 3, 4)),
+        io_uring_sqe {
+            addr: 1_000,
+            len: 1,
+            off: 3,
+            op_flags: immediate | 4,
+            ..want(Opcode::TIMEOUT, -1)
+        }
+    );
+    assert_eq!(
+        entry!(prep_timeout_update_immediate(9, 1_000, 0)),
+        io_uring_sqe {
+            addr: 9,
+            off: 1_000,
+            op_flags: immediate | 2,
+            ..want(Opcode::TIMEOUT_REMOVE, -1)
+        }
+    );
+    assert_eq!(
+        entry!(prep_link_timeout_immediate(1_000, 4)),
+        io_uring_sqe {
+            addr: 1_000,
+            len: 1,
+            op_flags: immediate | 4,
+            ..want(Opcode::LINK_TIMEOUT, -1)
+        }
+    );
+    let time = __kernel_timespec::default();
+    assert_eq!(
+        entry!(prep_link_timeout_update(9, &raw const time, 1)),
+        io_uring_sqe {
+            addr: 9,
+            off: address(&time),
+            op_flags: 0x10 | 2 | 1,
+            ..want(Opcode::TIMEOUT_REMOVE, -1)
         }
     );
 }
@@ -145,29 +215,6 @@ fn futexes_and_children() {
             off: address(&info),
             file_index: 4,
             ..want(Opcode::WAITID, 42)
-        }
-    );
-}
-
-#[test]
-fn epoll() {
-    let mut events = [0_u8; 32];
-    let addr = address(&events);
-    assert_eq!(
-        entry!(prep_epoll_ctl(5, 1, 6, events.as_ptr().cast())),
-        io_uring_sqe {
-            addr,
-            len: 1,
-            off: 6,
-            ..want(Opcode::EPOLL_CTL, 5)
-        }
-    );
-    assert_eq!(
-        entry!(prep_epoll_wait(5, events.as_mut_ptr().cast(), 2)),
-        io_uring_sqe {
-            addr,
-            len: 2,
-            ..want(Opcode::EPOLL_WAIT, 5)
         }
     );
 }

@@ -1,0 +1,7 @@
+//! How operations follow, limit, cancel and outlive each other, shown on the running kernel.
+
+mod linked_timeouts;
+mod links;
+mod support;
+mod timeout_clocks;
+mod timeouts;
