@@ -4,7 +4,7 @@
 //!   kernel      the calls a runtime makes: enter, inline and synchronous I/O, clock   (std)
 //!   Ring        two queues in shared memory; RingRef from other threads
 //!   Sqe, Cqe    an entry of each
-//!   BufRing     buffers that the kernel takes from by itself
+//!   BufRing     buffers that the kernel takes from by itself; BufGroup keeps account of them
 //! ```
 //!
 //! Without the default feature `std` everything but `kernel` is there, for `no_std` with `alloc`.
@@ -40,7 +40,7 @@ mod sqe;
 mod version;
 
 pub use annulus_syscalls::Errno;
-pub use buf_ring::{BufMemory, BufRing};
+pub use buf_ring::{BufGroup, BufLedger, BufMemory, BufRing, BufRingConfig, BufSpan, Selected};
 pub use cqe::Cqe;
 pub use cursor::Cursor;
 pub use fork::Origin;

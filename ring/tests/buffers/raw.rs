@@ -5,13 +5,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use annulus_ring::{BufRing, Cqe, Errno, Ring, RingConfig};
+use annulus_ring::{BufRing, Cqe, Errno, Ring};
 
-const GROUP: u16 = 3;
-
-fn ring() -> Ring {
-    Ring::new(&RingConfig::default()).expect("a ring")
-}
+use super::{GROUP, ring};
 
 fn recv_select(ring: &mut Ring, from: &UnixStream) -> Cqe {
     let sqe = ring.get_sqe().expect("room");
