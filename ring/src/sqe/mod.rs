@@ -28,9 +28,11 @@ mod socket;
 mod splice;
 mod stream;
 mod timeout;
+mod wide;
 mod xattr;
 
 pub use flags::SqeFlags;
+pub use wide::{COMMAND_BYTES, Sqe128, WideSqe};
 
 use core::fmt;
 
