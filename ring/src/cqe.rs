@@ -11,14 +11,11 @@ use annulus_syscalls::io_uring::io_uring_cqe;
 ///
 /// It comes from [`Ring::pop`](crate::Ring::pop); [`failed`](Cqe::failed) and
 /// [`synthetic`](Cqe::synthetic) make one for an operation that never reached a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cqe(io_uring_cqe);
 
 impl Cqe {
-    pub(crate) const fn from_raw(raw: io_uring_cqe) -> Cqe {
-        Cqe(raw)
-    }
-
     /// The completion of an operation that failed with `errno` before any kernel saw it.
     #[must_use]
     pub const fn failed(user_data: u64, errno: Errno) -> Cqe {
@@ -114,5 +111,11 @@ impl Cqe {
     #[must_use]
     pub const fn buffer_more(&self) -> bool {
         self.0.flags & IORING_CQE_F_BUF_MORE != 0
+    }
+}
+
+impl AsRef<Cqe> for Cqe {
+    fn as_ref(&self) -> &Cqe {
+        self
     }
 }

@@ -1,4 +1,5 @@
-//! The descriptor of a ring, shared between the ring and those who call from other threads.
+//! The descriptor of a ring, shared between the ring and those who call from other threads. A
+//! ring of REGISTERED_FD_ONLY has none: only the thread that made it can name it, by an index.
 //!
 //! The ring closes it when dropped, or the last call that is just using it does: never earlier,
 //! so that a call cannot hit a descriptor that took the number since.
@@ -11,6 +12,11 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use annulus_syscalls::arch::thread_pointer;
+use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
+use annulus_syscalls::io_uring::register::op::{
+    IORING_REGISTER_USE_REGISTERED_RING, IORING_UNREGISTER_RING_FDS,
+};
 use annulus_syscalls::{Errno, calls};
 
 use crate::fork::Origin;
@@ -20,24 +26,28 @@ const CLOSED: u32 = 1 << 31;
 
 #[derive(Debug)]
 pub(crate) struct Handle {
-    fd: i32,
+    name: Name,
     state: AtomicU32,
     pub(crate) origin: Origin,
     pub(crate) mask: Mask,
 }
 
 impl Handle {
-    pub(crate) fn new(fd: i32, origin: Origin, mask: Mask) -> Handle {
+    pub(crate) fn new(name: Name, origin: Origin, mask: Mask) -> Handle {
         Handle {
-            fd,
+            name,
             state: AtomicU32::new(0),
             origin,
             mask,
         }
     }
 
+    /// The descriptor; -1 for a ring that has only an index.
     pub(crate) fn fd(&self) -> i32 {
-        self.fd
+        match self.name {
+            Name::Fd(fd) => fd,
+            Name::Index(_) => -1,
+        }
     }
 
     /// `io_uring_register` as this process and this mask allow it.
@@ -54,13 +64,25 @@ impl Handle {
             return Err(Errno::EINVAL);
         }
         let open = self.hold()?;
-        // SAFETY: promised by the caller; the descriptor is the ring's while `open` is there.
-        unsafe { calls::io_uring_register(open.0.fd, opcode, arg, count) }
+        let (fd, opcode) = match open.0.name {
+            Name::Fd(fd) => (fd, opcode),
+            Name::Index(registered) => (
+                registered.index as i32,
+                opcode | IORING_REGISTER_USE_REGISTERED_RING,
+            ),
+        };
+        // SAFETY: promised by the caller; the descriptor or, in this thread, the index is the
+        // ring's while `open` is there.
+        unsafe { calls::io_uring_register(fd, opcode, arg, count) }
     }
 
-    /// Keeps the descriptor open; EBADF once the ring was dropped, or in a forked child.
+    /// Keeps the descriptor open; EBADF once the ring was dropped, in a forked child, and in a
+    /// thread that does not know the ring's index.
     pub(crate) fn hold(&self) -> Result<Open<'_>, Errno> {
         self.origin.check()?;
+        if let Name::Index(registered) = self.name {
+            registered.index_here().ok_or(Errno::EBADF)?;
+        }
         let one_more = |state: u32| (state & CLOSED == 0).then_some(state + 1);
         let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
         match self.state.fetch_update(success, failure, one_more) {
@@ -80,9 +102,63 @@ impl Handle {
         if self.origin.is_forked() {
             return;
         }
-        // SAFETY: the ring is gone and `hold` refuses from now on, so the number is ours alone.
-        let _ = unsafe { calls::close(self.fd) };
+        match self.name {
+            Name::Fd(fd) => {
+                // SAFETY: the ring is gone and `hold` refuses from now on, so the number is ours
+                // alone.
+                let _ = unsafe { calls::close(fd) };
+            }
+            // In another thread nothing can be done: the index goes when its thread ends.
+            Name::Index(registered) => {
+                if let Some(index) = registered.index_here() {
+                    forget_index(index);
+                }
+            }
+        }
     }
+}
+
+/// What the kernel knows a ring by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name {
+    Fd(i32),
+    /// There is no descriptor (REGISTERED_FD_ONLY).
+    Index(Registered),
+}
+
+/// An index that stands for the ring, in one thread only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    index: u32,
+    thread: usize,
+}
+
+impl Registered {
+    /// An index that the calling thread was just given.
+    pub(crate) fn here(index: u32) -> Registered {
+        Registered {
+            index,
+            thread: thread_pointer(),
+        }
+    }
+
+    /// The index, if it means anything to the calling thread.
+    #[inline]
+    pub(crate) fn index_here(&self) -> Option<u32> {
+        (self.thread == thread_pointer()).then_some(self.index)
+    }
+}
+
+/// Takes the ring out of this thread's table, by itself.
+fn forget_index(index: u32) {
+    let update = io_uring_rsrc_update {
+        offset: index,
+        ..io_uring_rsrc_update::default()
+    };
+    let arg = (&raw const update).expose_provenance();
+    let opcode = IORING_UNREGISTER_RING_FDS | IORING_REGISTER_USE_REGISTERED_RING;
+    // SAFETY: `arg` is the one update that this registration reads.
+    let _ = unsafe { calls::io_uring_register(index as i32, opcode, arg, 1) };
 }
 
 /// A call under way.
@@ -90,7 +166,7 @@ pub(crate) struct Open<'a>(&'a Handle);
 
 impl Open<'_> {
     pub(crate) fn fd(&self) -> i32 {
-        self.0.fd
+        self.0.fd()
     }
 }
 

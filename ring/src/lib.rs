@@ -22,7 +22,9 @@ extern crate std;
 
 mod buf_ring;
 mod cqe;
+mod cqe_wide;
 mod cursor;
+mod entries;
 mod fork;
 mod handle;
 #[cfg(feature = "std")]
@@ -34,6 +36,8 @@ mod probe;
 mod queue;
 mod register;
 mod ring;
+mod ring_bytes;
+mod ring_memory;
 mod ring_ref;
 mod setup;
 mod sqe;
@@ -42,7 +46,9 @@ mod version;
 pub use annulus_syscalls::Errno;
 pub use buf_ring::{BufGroup, BufLedger, BufMemory, BufRing, BufRingConfig, BufSpan, Selected};
 pub use cqe::Cqe;
+pub use cqe_wide::{Cqe32, MixedCqe};
 pub use cursor::Cursor;
+pub use entries::{CqEntry, MixedCqes, MixedSqes, SqEntry};
 pub use fork::Origin;
 #[cfg(feature = "std")]
 pub use kernel::{Kernel, SetupError, SockAddr};
@@ -53,8 +59,12 @@ pub use register::{
     BufferPool, BufferSpan, BufferTable, CloneSource, FileSlot, FileTable, FixedBuf, LentBuf,
     SKIP_SLOT,
 };
-pub use ring::{Clock, MemRegion, RegionMemory, Ring, SignalSet, TimeLimit, Wait, WaitRegion};
+pub use ring::{
+    Clock, Completions, MemRegion, RegionMemory, Ring, SignalSet, TimeLimit, Wait, WaitRegion,
+};
+pub use ring_bytes::{CQ_ENTRIES_MAX, RingBytes, SQ_ENTRIES_MAX};
+pub use ring_memory::RingMemory;
 pub use ring_ref::RingRef;
 pub use setup::{RingConfig, StepDown};
-pub use sqe::{CURRENT_POSITION, FSYNC_DATASYNC, Sqe, SqeFlags};
+pub use sqe::{COMMAND_BYTES, CURRENT_POSITION, FSYNC_DATASYNC, Sqe, Sqe128, SqeFlags, WideSqe};
 pub use version::Version;

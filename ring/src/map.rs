@@ -15,6 +15,7 @@ const MAP_SHARED: u32 = 1;
 const MAP_PRIVATE: u32 = 2;
 const MAP_ANONYMOUS: u32 = 0x20;
 const MAP_POPULATE: u32 = 0x8000;
+const MAP_HUGETLB: u32 = 0x4_0000;
 const MADV_DONTFORK: u32 = 10;
 
 /// One mapping. Who has it may read and write its bytes, but shares them with the kernel.
@@ -23,6 +24,8 @@ pub(crate) struct Map {
     start: NonNull<u8>,
     size_bytes: usize,
     origin: Origin,
+    /// Whether dropping it unmaps it: not what is a part of another, or the caller's.
+    owned: bool,
 }
 
 impl Map {
@@ -41,22 +44,81 @@ impl Map {
             start,
             size_bytes,
             origin,
+            owned: true,
         };
-        // SAFETY: the range was just mapped; the advice changes nothing in this process.
-        unsafe { calls::madvise(start, size_bytes, MADV_DONTFORK) }?;
+        map.keep_from_children()?;
         Ok(map)
     }
 
     /// Maps `size_bytes` of private, zeroed memory.
     pub(crate) fn anonymous(size_bytes: usize, origin: Origin) -> Result<Map, Errno> {
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS;
+        Map::private(size_bytes, 0, origin)
+    }
+
+    /// As [`anonymous`](Map::anonymous), of the system's huge pages, of which it must be a whole
+    /// number.
+    pub(crate) fn huge(size_bytes: usize, origin: Origin) -> Result<Map, Errno> {
+        Map::private(size_bytes, MAP_HUGETLB, origin)
+    }
+
+    fn private(size_bytes: usize, extra: u32, origin: Origin) -> Result<Map, Errno> {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | extra;
         // SAFETY: there is no MAP_FIXED, and nobody else has anonymous private memory.
         let start = unsafe { calls::mmap(size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0) }?;
         Ok(Map {
             start,
             size_bytes,
             origin,
+            owned: true,
         })
+    }
+
+    /// Memory that somebody else unmaps.
+    ///
+    /// # Safety
+    /// It is valid for reads and writes of `size_bytes` for as long as the map is used, and nobody
+    /// but the kernel uses it otherwise.
+    pub(crate) unsafe fn lent(start: NonNull<u8>, size_bytes: usize, origin: Origin) -> Map {
+        Map {
+            start,
+            size_bytes,
+            origin,
+            owned: false,
+        }
+    }
+
+    /// A child made by `fork` will not have this memory.
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        // SAFETY: the range is mapped; the advice changes nothing in this process.
+        unsafe { calls::madvise(self.start, self.size_bytes, MADV_DONTFORK) }
+    }
+
+    /// A part of it, which must not be used after it.
+    ///
+    /// # Panics
+    /// If it is not all inside.
+    pub(crate) fn part(&self, offset_bytes: usize, size_bytes: usize) -> Map {
+        Map {
+            start: self.at(offset_bytes, size_bytes),
+            size_bytes,
+            origin: self.origin,
+            owned: false,
+        }
+    }
+
+    /// Overwrites it with zeros. Nobody reads it meanwhile: no kernel knows of it yet.
+    pub(crate) fn zero(&self) {
+        // SAFETY: the mapping has as many bytes, which are ours alone, as the caller knows.
+        unsafe { self.start.write_bytes(0, self.size_bytes) };
+    }
+
+    /// The number that tells the kernel where it is.
+    pub(crate) fn address(&self) -> u64 {
+        self.start.as_ptr().expose_provenance() as u64
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.size_bytes
     }
 
     /// The address `offset_bytes` from the start.
@@ -75,7 +137,7 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        if self.origin.is_forked() {
+        if !self.owned || self.origin.is_forked() {
             return;
         }
         // SAFETY: the range is ours with this length, and nobody keeps a pointer beyond us.

@@ -143,6 +143,12 @@ impl Opcode {
     /// [`IORING_OP_URING_CMD128`](op::IORING_OP_URING_CMD128), since 6.19.
     pub const URING_CMD128: Opcode = Opcode(op::IORING_OP_URING_CMD128);
 
+    /// How many slots an entry of this operation takes in a ring of mixed sizes.
+    pub(crate) fn slots(self) -> u32 {
+        let wide = [Opcode::NOP128, Opcode::URING_CMD128];
+        1 + u32::from(wide.contains(&self))
+    }
+
     /// The name, without `IORING_OP_`; `"UNKNOWN"` for a number that no known kernel has.
     #[must_use]
     pub fn name(self) -> &'static str {

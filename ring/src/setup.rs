@@ -5,16 +5,21 @@
 
 use core::fmt;
 
-use annulus_syscalls::io_uring::io_uring_params;
 use annulus_syscalls::io_uring::setup::{
     IORING_SETUP_ATTACH_WQ, IORING_SETUP_CLAMP, IORING_SETUP_COOP_TASKRUN, IORING_SETUP_CQSIZE,
-    IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_NO_SQARRAY, IORING_SETUP_R_DISABLED,
-    IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SQ_AFF, IORING_SETUP_SQPOLL, IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_TASKRUN_FLAG,
+    IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_HYBRID_IOPOLL, IORING_SETUP_IOPOLL,
+    IORING_SETUP_NO_MMAP, IORING_SETUP_NO_SQARRAY, IORING_SETUP_R_DISABLED,
+    IORING_SETUP_REGISTERED_FD_ONLY, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SQ_AFF,
+    IORING_SETUP_SQPOLL, IORING_SETUP_SUBMIT_ALL, IORING_SETUP_TASKRUN_FLAG,
 };
+use annulus_syscalls::io_uring::{io_cqring_offsets, io_sqring_offsets, io_uring_params};
 use annulus_syscalls::{Errno, calls};
 
+use crate::handle::{Name, Registered};
+use crate::map::Map;
 use crate::mask::Mask;
+use crate::ring_bytes::RingBytes;
+use crate::ring_memory::Areas;
 
 /// How a ring is to be.
 ///
@@ -31,6 +36,16 @@ pub struct RingConfig {
     /// Entries of the CQ, at least `sq_entries` and at most 65,536; rounded up to a power of two.
     /// 0, the default, is twice the SQ.
     pub cq_entries: u32,
+    /// Cut numbers of entries above their limits to them (CLAMP), where the kernel else says
+    /// EINVAL. On by default.
+    pub clamp: bool,
+    /// Go on submitting after an entry that fails at once (SUBMIT_ALL); its CQE says why either
+    /// way. On by default.
+    pub submit_all: bool,
+    /// Run completion work when the thread enters the kernel, and show in the SQ's flags that it
+    /// waits (COOP_TASKRUN, TASKRUN_FLAG), instead of interrupting the thread. On by default;
+    /// without effect with SQPOLL, and pinned rings always defer.
+    pub cooperative: bool,
     /// Only one thread will ever submit and ask for events: SINGLE_ISSUER and DEFER_TASKRUN. From
     /// any other thread entering fails with EEXIST. Off by default.
     pub pinned: bool,
@@ -39,12 +54,32 @@ pub struct RingConfig {
     /// A kernel thread takes SQEs and sleeps after so many idle milliseconds. None by default.
     /// Arguments of SQEs are then lent until the last CQE.
     pub sqpoll_idle_ms: Option<u32>,
-    /// The processor that this thread stays on. None by default.
+    /// The processor that this thread stays on; EINVAL without `sqpoll_idle_ms`, or for one that
+    /// is not online. None by default.
     pub sqpoll_cpu: Option<u32>,
-    /// The descriptor of a ring whose worker threads are shared. None by default.
+    /// The descriptor of a ring of this process. With `sqpoll_idle_ms` in both, its thread takes
+    /// this ring's entries too; EINVAL if that ring has no such thread, EPERM if it is another
+    /// process's. Without, it only has to be a ring: EBADF or ENXIO if there is no such
+    /// descriptor, EINVAL if it is no ring (the workers of a process are shared anyway since
+    /// 5.12). None by default.
     pub attach_wq: Option<i32>,
-    /// Start disabled: submitting fails with EBADFD until the ring is enabled. Off by default.
+    /// Start disabled: submitting fails with EBADFD until [`Ring::enable`](crate::Ring::enable).
+    /// Off by default.
     pub disabled: bool,
+    /// Poll the device for completions (IOPOLL): for reads and writes of files opened with
+    /// O_DIRECT whose device has polling queues; what cannot be polled completes with EOPNOTSUPP
+    /// or EINVAL. Completions come only in an [`enter`](crate::Ring::enter), which looks at the
+    /// device itself, has no time limit, and may return with fewer than it was to wait for. Off
+    /// by default.
+    pub iopoll: bool,
+    /// Sleep for a part of the expected time before polling (HYBRID_IOPOLL, since 6.13); EINVAL
+    /// without `iopoll`. Off by default.
+    pub hybrid_iopoll: bool,
+    /// The ring has no descriptor, only an index of the thread that makes it
+    /// (REGISTERED_FD_ONLY, since 6.5): no other thread can enter it, call it, or send it
+    /// messages, which fails with EBADF; and it is closed when it is dropped in that thread, or
+    /// when that thread ends. EINVAL but on memory that the caller brings. Off by default.
+    pub registered_fd_only: bool,
     /// What of the kernel is hidden. Nothing by default.
     pub mask: Mask,
 }
@@ -54,12 +89,18 @@ impl Default for RingConfig {
         RingConfig {
             sq_entries: 256,
             cq_entries: 0,
+            clamp: true,
+            submit_all: true,
+            cooperative: true,
             pinned: false,
             no_sqarray: false,
             sqpoll_idle_ms: None,
             sqpoll_cpu: None,
             attach_wq: None,
             disabled: false,
+            iopoll: false,
+            hybrid_iopoll: false,
+            registered_fd_only: false,
             mask: Mask::NONE,
         }
     }
@@ -68,20 +109,25 @@ impl Default for RingConfig {
 impl RingConfig {
     /// The flags to ask for first.
     fn flags(&self) -> u32 {
-        let mut flags = IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
+        let cooperative = if self.cooperative { COOPERATIVE } else { 0 };
         // SQPOLL runs completion work in its own thread and excludes the other ways.
-        flags |= match (self.sqpoll_idle_ms, self.pinned) {
+        let mut flags = match (self.sqpoll_idle_ms, self.pinned) {
             (Some(_), true) => IORING_SETUP_SQPOLL | IORING_SETUP_SINGLE_ISSUER,
             (Some(_), false) => IORING_SETUP_SQPOLL,
             (None, true) => COOPERATIVE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-            (None, false) => COOPERATIVE,
+            (None, false) => cooperative,
         };
         let optional = [
+            (self.clamp, IORING_SETUP_CLAMP),
+            (self.submit_all, IORING_SETUP_SUBMIT_ALL),
             (self.cq_entries != 0, IORING_SETUP_CQSIZE),
             (self.no_sqarray, IORING_SETUP_NO_SQARRAY),
             (self.sqpoll_cpu.is_some(), IORING_SETUP_SQ_AFF),
             (self.attach_wq.is_some(), IORING_SETUP_ATTACH_WQ),
             (self.disabled, IORING_SETUP_R_DISABLED),
+            (self.iopoll, IORING_SETUP_IOPOLL),
+            (self.hybrid_iopoll, IORING_SETUP_HYBRID_IOPOLL),
+            (self.registered_fd_only, IORING_SETUP_REGISTERED_FD_ONLY),
         ];
         for (wanted, flag) in optional {
             if wanted {
@@ -91,9 +137,25 @@ impl RingConfig {
         flags
     }
 
-    fn params(&self, flags: u32) -> io_uring_params {
+    /// The most that a ring takes which is set up so: with all that may be given up given up. A
+    /// ring without the array takes less.
+    pub(crate) fn most_bytes(&self, entry_flags: u32) -> Option<RingBytes> {
+        let flags = (self.flags() | entry_flags) & !IORING_SETUP_NO_SQARRAY;
+        RingBytes::of(self.sq_entries, self.cq_entries, flags)
+    }
+
+    fn params(&self, flags: u32, areas: Option<&Areas>) -> io_uring_params {
+        let address = |area: fn(&Areas) -> &Map| areas.map_or(0, |areas| area(areas).address());
         io_uring_params {
             flags,
+            sq_off: io_sqring_offsets {
+                user_addr: address(|areas| &areas.sqes),
+                ..io_sqring_offsets::default()
+            },
+            cq_off: io_cqring_offsets {
+                user_addr: address(|areas| &areas.queues),
+                ..io_cqring_offsets::default()
+            },
             cq_entries: self.cq_entries,
             sq_thread_idle: self.sqpoll_idle_ms.unwrap_or(0),
             sq_thread_cpu: self.sqpoll_cpu.unwrap_or(0),
@@ -181,24 +243,37 @@ impl StepDowns {
     }
 }
 
-/// A ring's descriptor and what the kernel said about it; its memory is not mapped yet.
+/// A ring's name and what the kernel said about it; its memory is not mapped yet.
 pub(crate) struct NewRing {
-    pub(crate) fd: i32,
+    pub(crate) name: Name,
     pub(crate) params: io_uring_params,
     pub(crate) step_downs: StepDowns,
 }
 
-/// Sets a ring up, giving up flags while the kernel says EINVAL.
-pub(crate) fn set_up(config: &RingConfig) -> Result<NewRing, Errno> {
-    let mut flags = config.flags();
+/// Sets a ring up for entries that these flags ask for, in `areas` if there are some, giving up
+/// flags while the kernel says EINVAL.
+///
+/// # Safety
+/// The areas stay as long as the ring, are used by nothing else, and are as large as
+/// [`RingConfig::most_bytes`] says.
+pub(crate) unsafe fn set_up(
+    config: &RingConfig,
+    entry_flags: u32,
+    areas: Option<&Areas>,
+) -> Result<NewRing, Errno> {
+    let mut flags = config.flags() | entry_flags;
+    if areas.is_some() {
+        flags |= IORING_SETUP_NO_MMAP;
+    }
     let mut step_downs = StepDowns::none();
     let mut steps = GIVEN_UP.iter();
     loop {
-        let mut params = config.params(flags);
-        match io_uring_setup(config, &mut params) {
-            Ok(fd) => {
+        let mut params = config.params(flags, areas);
+        // SAFETY: promised by the caller: without areas NO_MMAP is not among the flags.
+        match unsafe { io_uring_setup(config, &mut params) } {
+            Ok(number) => {
                 return Ok(NewRing {
-                    fd,
+                    name: name(number, flags),
                     params,
                     step_downs,
                 });
@@ -218,13 +293,25 @@ pub(crate) fn set_up(config: &RingConfig) -> Result<NewRing, Errno> {
     }
 }
 
+/// What the number that setup returned means.
+fn name(number: i32, flags: u32) -> Name {
+    if flags & IORING_SETUP_REGISTERED_FD_ONLY != 0 {
+        Name::Index(Registered::here(number as u32))
+    } else {
+        Name::Fd(number)
+    }
+}
+
 /// The call, seen through the mask.
-fn io_uring_setup(config: &RingConfig, params: &mut io_uring_params) -> Result<i32, Errno> {
+///
+/// # Safety
+/// As [`calls::io_uring_setup`].
+unsafe fn io_uring_setup(config: &RingConfig, params: &mut io_uring_params) -> Result<i32, Errno> {
     if params.flags & config.mask.hidden_setup_flags() != 0 {
         return Err(Errno::EINVAL);
     }
-    // SAFETY: NO_MMAP is not among the flags that a config asks for.
-    let fd = unsafe { calls::io_uring_setup(config.sq_entries, params) }?;
+    // SAFETY: promised by the caller.
+    let number = unsafe { calls::io_uring_setup(config.sq_entries, params) }?;
     params.features &= !config.mask.hidden_features();
-    Ok(fd)
+    Ok(number)
 }

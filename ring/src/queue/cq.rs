@@ -3,32 +3,33 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_params};
+use annulus_syscalls::io_uring::io_uring_params;
 
 use super::word::Word;
-use crate::cqe::Cqe;
 use crate::cursor::Cursor;
+use crate::entries::CqEntry;
+use crate::entries::sealed::{Begins, Cq};
 use crate::map::Map;
 
 #[derive(Debug)]
-pub(crate) struct CompletionQueue {
+pub(crate) struct CompletionQueue<C: CqEntry> {
     head: Word,
     tail: Word,
     overflow: Word,
-    slots: NonNull<io_uring_cqe>,
+    slots: NonNull<<C as Cq>::Slot>,
     mask: u32,
     /// The first slot not copied out yet; the kernel's `head` follows at `publish`.
     taken: Cursor,
     published: Cursor,
 }
 
-impl CompletionQueue {
+impl<C: CqEntry> CompletionQueue<C> {
     /// The queue in `rings`.
     ///
     /// # Safety
-    /// The map belongs to the ring that `params` describes, whose CQEs have 16 bytes, and
+    /// The map belongs to the ring that `params` describes, whose CQEs are those of `C`, and
     /// outlives the queue, and there is one queue per ring.
-    pub(crate) unsafe fn new(rings: &Map, params: &io_uring_params) -> CompletionQueue {
+    pub(crate) unsafe fn new(rings: &Map, params: &io_uring_params) -> CompletionQueue<C> {
         let entries = params.cq_entries;
         let off = &params.cq_off;
         // SAFETY: the map outlives the queue, says the caller; so for all three words.
@@ -49,17 +50,46 @@ impl CompletionQueue {
 
     /// The oldest completion, copied out.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Cqe> {
-        if self.ready() == 0 {
-            return None;
+    pub(crate) fn pop(&mut self) -> Option<C::Completion> {
+        let tail = self.seen_tail();
+        self.pop_before(tail)
+    }
+
+    /// The oldest completion before `tail`, copied out; `tail` was seen by
+    /// [`seen_tail`](CompletionQueue::seen_tail) since the queue was made.
+    #[inline]
+    pub(crate) fn pop_before(&mut self, tail: Cursor) -> Option<C::Completion> {
+        loop {
+            let ready = tail.distance_from(self.taken);
+            if ready == 0 {
+                return None;
+            }
+            let first = self.slot(self.taken);
+            match C::begins(&first) {
+                Begins::One => {
+                    self.taken = self.taken.plus(1);
+                    return Some(C::one(first));
+                }
+                // A kernel shows both halves at once; nothing is read that it did not show.
+                Begins::Two if ready < 2 => return None,
+                Begins::Two => {
+                    let second = self.slot(self.taken.plus(1));
+                    self.taken = self.taken.plus(2);
+                    return Some(C::two([first, second]));
+                }
+                Begins::Gap(slots) => self.taken = self.taken.plus(slots.min(ready)),
+            }
         }
+    }
+
+    /// Copies a slot out, which lies between `taken` and a tail that was seen.
+    #[inline]
+    fn slot(&self, at: Cursor) -> <C as Cq>::Slot {
         // SAFETY: the index is masked, and the map has as many slots (`new`).
-        let slot = unsafe { self.slots.add(self.taken.slot(self.mask)) };
+        let slot = unsafe { self.slots.add(at.slot(self.mask)) };
         // SAFETY: the kernel has filled the slot (its tail is beyond, read with Acquire) and
         // leaves it alone until `head` passes it.
-        let cqe = unsafe { slot.read() };
-        self.taken = self.taken.plus(1);
-        Some(Cqe::from_raw(cqe))
+        unsafe { slot.read() }
     }
 
     /// Gives the kernel the slots that were copied out.
@@ -71,11 +101,16 @@ impl CompletionQueue {
         }
     }
 
-    /// Completions that wait to be copied out.
+    /// Slots that wait to be copied out.
     #[inline]
     pub(crate) fn ready(&self) -> u32 {
-        let tail = Cursor::new(self.tail.load(Ordering::Acquire));
-        tail.distance_from(self.taken)
+        self.seen_tail().distance_from(self.taken)
+    }
+
+    /// After the last slot that the kernel has filled by now.
+    #[inline]
+    pub(crate) fn seen_tail(&self) -> Cursor {
+        Cursor::new(self.tail.load(Ordering::Acquire))
     }
 
     #[inline]

@@ -8,33 +8,34 @@ use annulus_syscalls::io_uring::setup::IORING_SETUP_NO_SQARRAY;
 
 use super::word::Word;
 use crate::cursor::Cursor;
+use crate::entries::{MixedSqes, SqEntry};
 use crate::map::Map;
-use crate::sqe::Sqe;
+use crate::sqe::{Sqe, SqeFlags, WideSqe};
 
 #[derive(Debug)]
-pub(crate) struct SubmissionQueue {
+pub(crate) struct SubmissionQueue<S: SqEntry> {
     head: Word,
     tail: Word,
     flags: Word,
     dropped: Word,
-    slots: NonNull<Sqe>,
+    slots: NonNull<S::Entry>,
     mask: u32,
     /// After the last slot that was handed out; the kernel's `tail` follows at `publish`.
     filled: Cursor,
     published: Cursor,
 }
 
-impl SubmissionQueue {
+impl<S: SqEntry> SubmissionQueue<S> {
     /// The queue in `rings`, with its slots in `slots`.
     ///
     /// # Safety
-    /// Both maps belong to the ring that `params` describes and outlive the queue, and there is
-    /// one queue per ring.
+    /// Both maps belong to the ring that `params` describes, whose SQEs are those of `S`, and
+    /// outlive the queue, and there is one queue per ring.
     pub(crate) unsafe fn new(
         rings: &Map,
         slots: &Map,
         params: &io_uring_params,
-    ) -> SubmissionQueue {
+    ) -> SubmissionQueue<S> {
         let entries = params.sq_entries;
         let off = &params.sq_off;
         if params.flags & IORING_SETUP_NO_SQARRAY == 0 {
@@ -60,17 +61,17 @@ impl SubmissionQueue {
 
     /// The next free slot, zeroed; `None` when the queue is full.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<&mut Sqe> {
+    pub(crate) fn next(&mut self) -> Option<&mut S::Entry> {
         if self.queued() > self.mask {
             return None;
         }
         let index = self.filled.slot(self.mask);
         // SAFETY: the index is masked, and the map has as many slots (`new`).
         let mut slot = unsafe { self.slots.add(index) };
-        // SAFETY: any bytes are a valid `Sqe`, and the slot is ours: the kernel has consumed what
+        // SAFETY: any bytes are a valid entry, and the slot is ours: the kernel has consumed what
         // was there (the queue was not full) and sees nothing new before `publish`.
         let sqe = unsafe { slot.as_mut() };
-        *sqe = Sqe::new();
+        *sqe = S::zeroed();
         self.filled = self.filled.plus(1);
         Some(sqe)
     }
@@ -92,8 +93,10 @@ impl SubmissionQueue {
             // SAFETY: the index is masked, and the map has as many slots (`new`).
             let mut slot = unsafe { self.slots.add(at.slot(self.mask)) };
             // SAFETY: not published, so the kernel does not look, and `self` is borrowed.
-            change(unsafe { slot.as_mut() });
-            at = at.plus(1);
+            let sqe = unsafe { slot.as_mut() }.as_mut();
+            let slots = if S::MIXED { sqe.opcode().slots() } else { 1 };
+            change(sqe);
+            at = at.plus(slots);
         }
     }
 
@@ -116,6 +119,30 @@ impl SubmissionQueue {
 
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl SubmissionQueue<MixedSqes> {
+    /// The next two free slots as one entry, a `NOP128`; `None` when there are not as many. Where
+    /// the first would be the queue's last, that is filled with a `NOP` without a CQE: the kernel
+    /// takes no entry that goes round the end. It stays filled when the answer is `None`, so that
+    /// a queue of two slots gets over its end too.
+    pub(crate) fn next_wide(&mut self) -> Option<&mut WideSqe> {
+        if self.filled.slot(self.mask) == self.mask as usize {
+            let padding = self.next()?;
+            padding.prep_nop().set_flags(SqeFlags::CQE_SKIP_SUCCESS);
+        }
+        if self.capacity() - self.queued() < 2 {
+            return None;
+        }
+        let index = self.filled.slot(self.mask);
+        // SAFETY: the index is masked and not the last, and the map has as many slots (`new`).
+        let mut slot = unsafe { self.slots.add(index) }.cast::<WideSqe>();
+        // SAFETY: both slots are inside and ours, as in `next`, and any bytes are a valid entry.
+        let sqe = unsafe { slot.as_mut() };
+        *sqe = WideSqe::nop128();
+        self.filled = self.filled.plus(2);
+        Some(sqe)
     }
 }
 

@@ -14,6 +14,7 @@ use super::word::Word;
 use super::{CompletionQueue, SubmissionQueue};
 use crate::fork::Origin;
 use crate::map::Map;
+use crate::{Cqe, Sqe};
 
 const ENTRIES: u32 = 4;
 const HEAD: u32 = 0;
@@ -78,7 +79,7 @@ impl Fake {
         let place = unsafe { array.add((index % ENTRIES) as usize) };
         // SAFETY: written when the queue was made.
         let slot = unsafe { place.read() };
-        let slots = self.slots.at::<crate::Sqe>(0, ENTRIES as usize);
+        let slots = self.slots.at::<Sqe>(0, ENTRIES as usize);
         // SAFETY: entries of the array are below the number of slots.
         let sqe = unsafe { slots.add(slot as usize) };
         // SAFETY: published, so nobody writes there.
@@ -118,13 +119,13 @@ proptest! {
     ) {
         let fake = Fake::starting_at(start);
         // SAFETY: the maps are dropped after the queue, and there is one.
-        let mut sq = unsafe { SubmissionQueue::new(&fake.rings, &fake.slots, &fake.params) };
+        let mut sq = unsafe { SubmissionQueue::<Sqe>::new(&fake.rings, &fake.slots, &fake.params) };
         let (mut next, mut filled, mut published) = (0, VecDeque::new(), 0);
         for step in steps {
             match step {
                 0 => match sq.next() {
                     Some(sqe) => {
-                        prop_assert_eq!(&*sqe, &crate::Sqe::new());
+                        prop_assert_eq!(&*sqe, &Sqe::new());
                         sqe.set_user_data(next);
                         filled.push_back(next);
                         next += 1;
@@ -157,7 +158,7 @@ proptest! {
     ) {
         let fake = Fake::starting_at(start);
         // SAFETY: the map is dropped after the queue, and there is one.
-        let mut cq = unsafe { CompletionQueue::new(&fake.rings, &fake.params) };
+        let mut cq = unsafe { CompletionQueue::<Cqe>::new(&fake.rings, &fake.params) };
         let (mut next, mut posted, mut held) = (0, VecDeque::new(), 0);
         for step in steps {
             match step {
@@ -193,8 +194,8 @@ proptest! {
     ) {
         let fake = Fake::starting_at(start);
         // SAFETY: the maps are dropped after the queue, and there is one.
-        let mut sq = unsafe { SubmissionQueue::new(&fake.rings, &fake.slots, &fake.params) };
-        let fill = |sq: &mut SubmissionQueue, numbers: core::ops::Range<u64>| {
+        let mut sq = unsafe { SubmissionQueue::<Sqe>::new(&fake.rings, &fake.slots, &fake.params) };
+        let fill = |sq: &mut SubmissionQueue<Sqe>, numbers: core::ops::Range<u64>| {
             for number in numbers {
                 if let Some(sqe) = sq.next() {
                     sqe.set_user_data(number);

@@ -7,6 +7,9 @@
 //! Filling and reaping are plain memory accesses; only `enter` and registrations are calls.
 
 mod clock;
+mod modes;
+mod open;
+mod reap;
 mod region;
 mod registered;
 mod signals;
@@ -14,6 +17,7 @@ mod wait;
 mod wait_region;
 
 pub use clock::Clock;
+pub use reap::Completions;
 pub use region::{MemRegion, RegionMemory};
 pub use signals::SignalSet;
 pub use wait::{TimeLimit, Wait};
@@ -24,33 +28,33 @@ use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
 use annulus_syscalls::io_uring::enter::{
-    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_NO_IOWAIT,
-    IORING_ENTER_REGISTERED_RING, IORING_ENTER_SQ_WAKEUP,
+    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_REGISTERED_RING,
+    IORING_ENTER_SQ_WAKEUP,
 };
-use annulus_syscalls::io_uring::feat::{IORING_FEAT_NO_IOWAIT, IORING_FEAT_SINGLE_MMAP};
 use annulus_syscalls::io_uring::queue::{
-    IORING_OFF_SQ_RING, IORING_OFF_SQES, IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP,
-    IORING_SQ_TASKRUN,
+    IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP, IORING_SQ_TASKRUN,
 };
 use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
-use annulus_syscalls::io_uring::{
-    __kernel_timespec, io_uring_cqe, io_uring_getevents_arg, io_uring_params, io_uring_sqe,
-};
+use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg, io_uring_params};
 use annulus_syscalls::{Errno, calls};
 
-use self::registered::Registered;
 use crate::cqe::Cqe;
+use crate::entries::{CqEntry, SqEntry};
 use crate::fork::Origin;
-use crate::handle::Handle;
+use crate::handle::{Handle, Registered};
 use crate::map::Map;
 use crate::mask::Mask;
 use crate::opcode::Opcode;
 use crate::queue::{CompletionQueue, SubmissionQueue};
+use crate::ring_memory::RingMemory;
 use crate::ring_ref::RingRef;
-use crate::setup::{self, NewRing, RingConfig, StepDown, StepDowns};
+use crate::setup::{StepDown, StepDowns};
 use crate::sqe::Sqe;
 
 /// One io_uring, owned by whoever has it: it may move between threads, but not be shared.
+///
+/// `S` and `C` say what entries it has: 64 and 16 bytes unless told otherwise, and by
+/// [`with_entries`](Ring::with_entries) also larger ones.
 ///
 /// In a child made by `fork` it is dead: no entry is handed out, nothing completes, entering
 /// fails with EBADF, and dropping it does nothing.
@@ -69,9 +73,9 @@ use crate::sqe::Sqe;
 /// # Ok::<(), annulus_ring::Errno>(())
 /// ```
 #[derive(Debug)]
-pub struct Ring {
-    sq: SubmissionQueue,
-    cq: CompletionQueue,
+pub struct Ring<S: SqEntry = Sqe, C: CqEntry = Cqe> {
+    sq: SubmissionQueue<S>,
+    cq: CompletionQueue<C>,
     /// Flags of every enter.
     enter_flags: u32,
     registered: Option<Registered>,
@@ -81,60 +85,17 @@ pub struct Ring {
     // Unmapped last: the queues point into them.
     _rings: Map,
     _slots: Map,
+    _memory: Option<RingMemory>,
 }
 
 // SAFETY: the pointers lead into mappings that only this ring has, and nothing in it is bound to a
 // thread: a registered index is, and `register_ring_fd` says so.
-unsafe impl Send for Ring {}
+unsafe impl<S: SqEntry, C: CqEntry> Send for Ring<S, C> {}
 
-impl Ring {
-    /// Makes a ring. Its descriptor has close-on-exec set.
-    ///
-    /// # Errors
-    /// Those of [`calls::io_uring_setup`] and of mapping the queues; ENOSYS also for a kernel
-    /// without SINGLE_MMAP.
-    ///
-    /// # Kernel
-    /// Since 5.4; flags that are newer are given up, see [`Ring::step_downs`].
-    pub fn new(config: &RingConfig) -> Result<Ring, Errno> {
-        let origin = Origin::current()?;
-        let NewRing {
-            fd,
-            params,
-            step_downs,
-        } = setup::set_up(config)?;
-        // From here on dropping `guard` closes the descriptor.
-        let guard = CloseOnDrop(Some(Arc::new(Handle::new(fd, origin, config.mask))));
-        if params.features & IORING_FEAT_SINGLE_MMAP == 0 {
-            return Err(Errno::ENOSYS);
-        }
-        let rings = Map::ring(fd, rings_bytes(&params), IORING_OFF_SQ_RING, origin)?;
-        let slots_bytes = params.sq_entries as usize * size_of::<io_uring_sqe>();
-        let slots = Map::ring(fd, slots_bytes, IORING_OFF_SQES, origin)?;
-        // SAFETY: both maps are this ring's, are dropped after the queue, and this is the one.
-        let sq = unsafe { SubmissionQueue::new(&rings, &slots, &params) };
-        // SAFETY: as above; CQE32 and CQE_MIXED are never asked for.
-        let cq = unsafe { CompletionQueue::new(&rings, &params) };
-        Ok(Ring {
-            sq,
-            cq,
-            registered: None,
-            enter_flags: if params.features & IORING_FEAT_NO_IOWAIT != 0 {
-                IORING_ENTER_NO_IOWAIT
-            } else {
-                0
-            },
-            params,
-            step_downs,
-            handle: guard.keep(),
-            _rings: rings,
-            _slots: slots,
-        })
-    }
-
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// The next free entry, zeroed and counted as queued; `None` when the SQ is full: enter then.
     #[inline]
-    pub fn get_sqe(&mut self) -> Option<&mut Sqe> {
+    pub fn get_sqe(&mut self) -> Option<&mut S::Entry> {
         if self.handle.origin.is_forked() {
             return None;
         }
@@ -179,7 +140,7 @@ impl Ring {
     /// The oldest completion. Its slot goes back to the kernel with the next
     /// [`publish_head`](Ring::publish_head) or enter.
     #[inline]
-    pub fn pop(&mut self) -> Option<Cqe> {
+    pub fn pop(&mut self) -> Option<C::Completion> {
         if self.handle.origin.is_forked() {
             return None;
         }
@@ -195,6 +156,8 @@ impl Ring {
     }
 
     /// How many completions wait to be popped. Those that overflowed come after the next enter.
+    /// In a CQ of mixed sizes: how many slots, of which a wide completion has two and a gap has
+    /// one or two.
     #[inline]
     #[must_use]
     pub fn cq_ready(&self) -> u32 {
@@ -239,7 +202,8 @@ impl Ring {
     }
 
     /// Submits what is queued, waits for nothing and runs no completion work. Returns how many
-    /// entries were consumed.
+    /// entries were consumed; with SQPOLL, how many the kernel's thread has to take, and there is
+    /// no call unless that thread sleeps.
     ///
     /// # Errors
     /// As [`enter`](Ring::enter).
@@ -261,6 +225,8 @@ impl Ring {
     /// Returns how many entries were consumed: running out of time is no error.
     ///
     /// When the kernel consumes fewer than are queued it does not wait; the rest stays queued.
+    /// With IOPOLL the kernel looks at the device until there are as many, ignores `timeout`, and
+    /// may return with fewer.
     ///
     /// # Errors
     /// EINTR when a signal came; EBUSY and EAGAIN when completions have to be popped, or memory to
@@ -319,11 +285,14 @@ impl Ring {
         self.hide_masked_opcodes();
         let to_submit = self.sq.publish();
         if self.params.flags & IORING_SETUP_SQPOLL != 0 {
+            let is_plain_submit = flags == self.enter_flags;
             // The tail must be visible before the flag is read, or the thread may go to sleep
             // between the two and nobody wakes it.
             fence(Ordering::SeqCst);
             if self.sq.flags() & IORING_SQ_NEED_WAKEUP != 0 {
                 flags |= IORING_ENTER_SQ_WAKEUP;
+            } else if is_plain_submit {
+                return Ok(to_submit);
             }
         }
         let fd = match self.registered.as_ref().and_then(Registered::index_here) {
@@ -372,7 +341,8 @@ impl Ring {
         }
     }
 
-    /// The descriptor. It can be polled: readable while completions wait.
+    /// The descriptor; -1 for a ring that has none (REGISTERED_FD_ONLY). It can be polled:
+    /// readable while completions wait.
     #[must_use]
     pub fn fd(&self) -> i32 {
         self.handle.fd()
@@ -422,8 +392,8 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
-    /// Closes the descriptor, unless this is a forked child. The kernel then cancels what is under
+impl<S: SqEntry, C: CqEntry> Drop for Ring<S, C> {
+    /// Closes the descriptor, or forgets the index, unless this is a forked child. The kernel then cancels what is under
     /// way, but not at once: memory that was lent is not free before its last CQE was seen.
     fn drop(&mut self) {
         // A registration would keep the kernel's side alive. If there is none, or it is another
@@ -435,33 +405,6 @@ impl Drop for Ring {
 
 /// An opcode that no kernel will ever have.
 const UNKNOWN_OPCODE: Opcode = Opcode(u8::MAX);
-
-/// Closes the descriptor of a ring that does not come about.
-struct CloseOnDrop(Option<Arc<Handle>>);
-
-impl CloseOnDrop {
-    fn keep(mut self) -> Arc<Handle> {
-        self.0.take().expect("kept once, as it is consumed")
-    }
-}
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.0 {
-            handle.close();
-        }
-    }
-}
-
-/// Bytes of the one mapping that holds both queues.
-fn rings_bytes(params: &io_uring_params) -> usize {
-    let array = params.sq_off.array as usize + params.sq_entries as usize * size_of::<u32>();
-    let cqes = params.cq_off.cqes as usize + params.cq_entries as usize * size_of::<io_uring_cqe>();
-    if params.sq_off.array == 0 {
-        return cqes;
-    }
-    array.max(cqes)
-}
 
 /// The longest span that the kernel is told: 63 years. Added to its clock in 64-bit nanoseconds,
 /// 292 years would overflow, and what a kernel makes of that is not to be relied on.

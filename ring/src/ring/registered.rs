@@ -4,37 +4,23 @@
 //! another ring: so the ring remembers which thread that was.
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::arch::thread_pointer;
 use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
 use annulus_syscalls::io_uring::register::op::{
     IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS,
 };
 
 use super::Ring;
+use crate::entries::{CqEntry, SqEntry};
+use crate::handle::Registered;
 
-/// An index that stands for the descriptor, in one thread only.
-#[derive(Debug)]
-pub(super) struct Registered {
-    index: u32,
-    thread: usize,
-}
-
-impl Registered {
-    /// The index, if it means anything to the calling thread.
-    #[inline]
-    pub(super) fn index_here(&self) -> Option<u32> {
-        (self.thread == thread_pointer()).then_some(self.index)
-    }
-}
-
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Registers the descriptor for the calling thread, so that its enters need not look it up.
     /// Another thread's enters use the plain descriptor: to it the index means nothing, or another
     /// ring. A thread that gives the ring away unregisters first, or its registration stays, and
     /// keeps the kernel's side of the ring alive, until the thread ends.
     ///
     /// # Errors
-    /// EEXIST if it is registered already; EBUSY when the thread has 16 registered rings; ENOMEM;
+    /// EEXIST if it is registered already, or the ring has no descriptor; EBUSY when the thread has 16 registered rings; ENOMEM;
     /// EBADF in a forked child.
     ///
     /// # Kernel
@@ -51,18 +37,19 @@ impl Ring {
         let arg = (&raw mut update).expose_provenance();
         // SAFETY: `arg` is the one update that this registration reads and writes.
         unsafe { self.handle.register(IORING_REGISTER_RING_FDS, arg, 1) }?;
-        self.registered = Some(Registered {
-            index: update.offset,
-            thread: thread_pointer(),
-        });
+        self.registered = Some(Registered::here(update.offset));
         Ok(())
     }
 
     /// Forgets the registration.
     ///
     /// # Errors
-    /// EINVAL if it is not registered, or by another thread, whose registration stays.
+    /// EINVAL if it is not registered, or by another thread, whose registration stays, or if the
+    /// ring has no descriptor.
     pub fn unregister_ring_fd(&mut self) -> Result<(), Errno> {
+        if self.fd() < 0 {
+            return Err(Errno::EINVAL);
+        }
         let registered = self.registered.take();
         let index = registered.and_then(|registered| registered.index_here());
         let update = io_uring_rsrc_update {

@@ -30,10 +30,12 @@ mod socket;
 mod splice;
 mod stream;
 mod timeout;
+mod wide;
 mod xattr;
 mod zcrx;
 
 pub use flags::SqeFlags;
+pub use wide::{COMMAND_BYTES, Sqe128, WideSqe};
 
 use core::fmt;
 
