@@ -56,8 +56,9 @@ pub use mask::Mask;
 pub use opcode::Opcode;
 pub use probe::Probe;
 pub use register::{
-    BufferPool, BufferSpan, BufferTable, CloneSource, FileSlot, FileTable, FixedBuf, LentBuf,
-    SKIP_SLOT,
+    BpfFilter, BpfInstruction, BufferPool, BufferSpan, BufferTable, CancelMatch, CloneSource,
+    FileSlot, FileTable, FixedBuf, LentBuf, Message, Napi, NapiTracking, Personality, Query,
+    Restriction, SKIP_SLOT, WorkersMax,
 };
 pub use ring::{
     Clock, Completions, MemRegion, RegionMemory, Ring, SignalSet, TimeLimit, Wait, WaitRegion,

@@ -4,16 +4,14 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::calls;
 use annulus_syscalls::io_uring::__kernel_timespec;
-use annulus_syscalls::io_uring::flags::cancel::IORING_ASYNC_CANCEL_FD;
 use annulus_syscalls::io_uring::register::io_uring_sync_cancel_reg;
 use annulus_syscalls::io_uring::register::op::{
     IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_SYNC_CANCEL,
 };
 
 use crate::handle::Handle;
-use crate::sqe::Sqe;
+use crate::register::{CancelMatch, Message};
 
 /// A ring seen from another thread. Cloning it is cheap. It does not keep the ring alive: once
 /// that is dropped, every call answers EBADF.
@@ -23,7 +21,7 @@ pub struct RingRef {
 }
 
 impl RingRef {
-    /// The descriptor, as a target of [`Sqe::prep_msg_ring`]. Valid while the ring lives.
+    /// The descriptor, as a target of [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring). Valid while the ring lives.
     #[must_use]
     pub fn fd(&self) -> i32 {
         self.handle.fd()
@@ -39,12 +37,8 @@ impl RingRef {
     /// # Kernel
     /// Since 6.0.
     pub fn sync_cancel(&self, user_data: u64, timeout: Option<Duration>) -> Result<(), Errno> {
-        self.cancel(io_uring_sync_cancel_reg {
-            addr: user_data,
-            fd: -1,
-            timeout: timespec(timeout),
-            ..io_uring_sync_cancel_reg::default()
-        })
+        let which = CancelMatch::user_data(user_data);
+        self.sync_cancel_match(&which, timeout).map(drop)
     }
 
     /// As [`sync_cancel`](RingRef::sync_cancel), for operations on the descriptor `fd`: the first,
@@ -61,45 +55,65 @@ impl RingRef {
         flags: u32,
         timeout: Option<Duration>,
     ) -> Result<(), Errno> {
-        self.cancel(io_uring_sync_cancel_reg {
-            fd,
-            flags: flags | IORING_ASYNC_CANCEL_FD,
+        let mut which = CancelMatch::fd(fd);
+        which.flags |= flags;
+        self.sync_cancel_match(&which, timeout).map(drop)
+    }
+
+    /// As [`sync_cancel`](RingRef::sync_cancel), for the operations that match `which`. Returns
+    /// how many of `all` were cancelled, or 0; a call that had to wait for them returns 0, too.
+    ///
+    /// # Errors
+    /// As [`sync_cancel`](RingRef::sync_cancel); EBADF for a file that is not open. With
+    /// [`all`](CancelMatch::all) it is no error that there is none.
+    ///
+    /// # Kernel
+    /// Since 6.0; `which` may need a newer one.
+    pub fn sync_cancel_match(
+        &self,
+        which: &CancelMatch,
+        timeout: Option<Duration>,
+    ) -> Result<u32, Errno> {
+        let request = io_uring_sync_cancel_reg {
             timeout: timespec(timeout),
-            ..io_uring_sync_cancel_reg::default()
-        })
+            ..which.request()
+        };
+        let arg = (&raw const request).expose_provenance();
+        // SAFETY: `arg` is the one request that this registration reads.
+        unsafe { self.handle.register(IORING_REGISTER_SYNC_CANCEL, arg, 1) }
     }
 
     /// Posts a CQE with `user_data` and `res` in this ring, waking it if it waits, from a thread
     /// that needs no ring of its own.
     ///
     /// # Errors
-    /// EINVAL before 6.13: use [`Sqe::prep_msg_ring`] or an eventfd there. EOVERFLOW if the CQ is
+    /// EINVAL before 6.13: use [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring) or an eventfd there. EOVERFLOW if the CQ is
     /// full, ENOMEM, EBADFD if the ring is disabled; EBADF once the ring was dropped.
     ///
     /// # Kernel
     /// Since 6.13.
     pub fn send_msg_ring(&self, user_data: u64, res: i32) -> Result<(), Errno> {
-        if self
-            .handle
-            .mask
-            .hides_register(IORING_REGISTER_SEND_MSG_RING)
-        {
+        self.send(&Message {
+            user_data,
+            res,
+            cqe_flags: None,
+        })
+    }
+
+    /// As [`send_msg_ring`](RingRef::send_msg_ring), with all that a message can say.
+    ///
+    /// # Errors
+    /// As [`send_msg_ring`](RingRef::send_msg_ring).
+    ///
+    /// # Kernel
+    /// Since 6.13.
+    pub fn send(&self, message: &Message) -> Result<(), Errno> {
+        let mask = self.handle.mask;
+        if mask.hides_register(IORING_REGISTER_SEND_MSG_RING) {
             return Err(Errno::EINVAL);
         }
         let open = self.handle.hold()?;
-        let mut sqe = Sqe::new();
-        sqe.prep_msg_ring(open.fd(), user_data, res, 0);
-        let arg = (&raw const sqe).expose_provenance();
-        // SAFETY: `arg` is the one SQE that this registration reads; -1 stands for no source ring.
-        let sent = unsafe { calls::io_uring_register(-1, IORING_REGISTER_SEND_MSG_RING, arg, 1) };
-        sent.map(drop)
-    }
-
-    fn cancel(&self, request: io_uring_sync_cancel_reg) -> Result<(), Errno> {
-        let arg = (&raw const request).expose_provenance();
-        // SAFETY: `arg` is the one request that this registration reads.
-        let done = unsafe { self.handle.register(IORING_REGISTER_SYNC_CANCEL, arg, 1) };
-        done.map(drop)
+        message.send_to(open.fd())
     }
 }
 

@@ -4,6 +4,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use annulus_syscalls::io_uring::io_uring_params;
+use annulus_syscalls::io_uring::queue::IORING_CQ_EVENTFD_DISABLED;
 
 use super::word::Word;
 use crate::cursor::Cursor;
@@ -16,6 +17,8 @@ pub(crate) struct CompletionQueue<C: CqEntry> {
     head: Word,
     tail: Word,
     overflow: Word,
+    /// Written by us; `None` before 5.8, which has no such place.
+    flags: Option<Word>,
     slots: NonNull<<C as Cq>::Slot>,
     mask: u32,
     /// The first slot not copied out yet; the kernel's `head` follows at `publish`.
@@ -35,8 +38,11 @@ impl<C: CqEntry> CompletionQueue<C> {
         // SAFETY: the map outlives the queue, says the caller; so for all three words.
         let head = unsafe { Word::new(rings, off.head) };
         let start = Cursor::new(head.load(Ordering::Relaxed));
+        // SAFETY: as above.
+        let flags = (off.flags != 0).then(|| unsafe { Word::new(rings, off.flags) });
         CompletionQueue {
             head,
+            flags,
             // SAFETY: as above.
             tail: unsafe { Word::new(rings, off.tail) },
             // SAFETY: as above.
@@ -116,6 +122,28 @@ impl<C: CqEntry> CompletionQueue<C> {
     #[inline]
     pub(crate) fn capacity(&self) -> u32 {
         self.mask + 1
+    }
+
+    /// Whether completions are told to the eventfd.
+    pub(crate) fn eventfd_enabled(&self) -> bool {
+        let flags = self.flags.as_ref();
+        flags.is_none_or(|flags| flags.load(Ordering::Relaxed) & IORING_CQ_EVENTFD_DISABLED == 0)
+    }
+
+    /// Says whether completions are told to the eventfd; `false` where it cannot be said.
+    pub(crate) fn enable_eventfd(&mut self, enabled: bool) -> bool {
+        let Some(flags) = &self.flags else {
+            return false;
+        };
+        let old = flags.load(Ordering::Relaxed);
+        let new = if enabled {
+            old & !IORING_CQ_EVENTFD_DISABLED
+        } else {
+            old | IORING_CQ_EVENTFD_DISABLED
+        };
+        // Nobody else writes the word.
+        flags.store(new, Ordering::Relaxed);
+        true
     }
 
     /// Completions that were lost for good: out of memory in the kernel.

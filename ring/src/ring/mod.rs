@@ -183,6 +183,29 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         self.sq_flags() & IORING_SQ_CQ_OVERFLOW != 0
     }
 
+    /// Whether completions are told to the eventfd that is registered, if one is.
+    #[must_use]
+    pub fn eventfd_enabled(&self) -> bool {
+        !self.handle.origin.is_forked() && self.cq.eventfd_enabled()
+    }
+
+    /// Stops telling completions to the registered eventfd, or starts again. No call into the
+    /// kernel: a completion that is posted at the same moment may still, or not yet, be told.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP before 5.8; EBADF in a forked child.
+    ///
+    /// # Kernel
+    /// Since 5.8.
+    pub fn enable_eventfd(&mut self, enabled: bool) -> Result<(), Errno> {
+        self.handle.origin.check()?;
+        if self.cq.enable_eventfd(enabled) {
+            Ok(())
+        } else {
+            Err(Errno::EOPNOTSUPP)
+        }
+    }
+
     /// Completions that the kernel lost for good, being out of memory.
     #[must_use]
     pub fn cq_lost(&self) -> u32 {

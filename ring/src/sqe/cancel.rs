@@ -4,6 +4,7 @@ use annulus_syscalls::io_uring::flags::cancel;
 
 use super::{Common, Sqe};
 use crate::opcode::Opcode;
+use crate::register::CancelMatch;
 
 impl Sqe {
     /// Asks for the end of the operation that carries `user_data`, or of all that do with
@@ -78,5 +79,21 @@ impl Sqe {
             0,
             cancel::IORING_ASYNC_CANCEL_ANY | cancel::IORING_ASYNC_CANCEL_ALL,
         )
+    }
+
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for the operations that match `which`.
+    ///
+    /// # Kernel
+    /// As `which` says.
+    #[inline]
+    pub fn prep_cancel_match(&mut self, which: &CancelMatch) -> &mut Sqe {
+        self.prep(Common {
+            opcode: Opcode::ASYNC_CANCEL,
+            fd: which.fd,
+            addr: which.user_data,
+            len: u32::from(which.opcode),
+            off: 0,
+        })
+        .with_op_flags(which.flags)
     }
 }

@@ -417,6 +417,8 @@ fn a_huge_page_is_one_buffer_and_any_part_of_it() {
     let ahead = mapped.align_offset(HUGE);
     // SAFETY: less than `HUGE`, so inside the mapping, with as much behind it.
     let start = unsafe { mapped.add(ahead) };
+    // SAFETY: the range is ours: every page is there from now on.
+    unsafe { start.cast::<u8>().write_bytes(1, HUGE) };
     // SAFETY: the range is ours.
     if unsafe { libc::madvise(start, HUGE, libc::MADV_COLLAPSE) } != 0 {
         let error = std::io::Error::last_os_error();

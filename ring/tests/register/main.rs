@@ -1,16 +1,26 @@
 //! Registrations, through the public API: tables of files and of buffers, notifications,
 //! messages, restrictions, workers, and what the kernel says about itself.
 
+mod arguments;
 mod buffers;
+mod cancel;
 mod clones;
 mod direct;
+mod eventfd;
 mod files;
+mod messages;
+mod napi;
+mod personality;
+mod query;
+mod restrictions;
+mod workers;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use annulus_ring::{Cqe, Errno, Opcode, Probe, Ring, RingConfig, Sqe, SqeFlags};
+use annulus_syscalls::io_uring::register::op::IORING_REGISTER_ENABLE_RINGS;
 
 /// A small ring that any thread may use.
 fn ring() -> Ring {
@@ -45,6 +55,13 @@ fn has(ring: &Ring, opcode: Opcode) -> bool {
         eprintln!("skipped: this kernel has no {opcode}");
     }
     there
+}
+
+/// Enables a ring that started disabled.
+fn enable(ring: &Ring) {
+    // SAFETY: this registration reads nothing.
+    let enabled = unsafe { ring.register(IORING_REGISTER_ENABLE_RINGS, 0, 0) };
+    assert_eq!(enabled, Ok(0));
 }
 
 /// Prepares one operation, submits it and returns its first completion.
