@@ -107,6 +107,28 @@ impl<C: CqEntry> CompletionQueue<C> {
         }
     }
 
+    /// Goes on where `old` stands, to which the kernel posts no more: what was not popped there
+    /// moves over.
+    ///
+    /// # Panics
+    /// If it is more than fits.
+    pub(crate) fn take_over(&mut self, old: &CompletionQueue<C>) {
+        assert!(old.ready() <= self.capacity(), "what moves over fits");
+        let end = old.seen_tail();
+        let mut at = old.taken;
+        while at != end {
+            // SAFETY: the index is masked, and the map has as many slots (`new`).
+            let from = unsafe { old.slots.add(at.slot(old.mask)) };
+            // SAFETY: as above.
+            let to = unsafe { self.slots.add(at.slot(self.mask)) };
+            // SAFETY: both are inside and aligned, in maps of their own. The kernel posts to other
+            // slots: those after `end`.
+            unsafe { from.copy_to_nonoverlapping(to, 1) };
+            at = at.plus(1);
+        }
+        self.taken = old.taken;
+    }
+
     /// Slots that wait to be copied out.
     #[inline]
     pub(crate) fn ready(&self) -> u32 {

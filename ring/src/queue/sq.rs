@@ -100,6 +100,27 @@ impl<S: SqEntry> SubmissionQueue<S> {
         }
     }
 
+    /// Goes on where `old` stands: what the kernel has not consumed there moves over, what it has
+    /// not been shown included.
+    ///
+    /// # Panics
+    /// If it is more than fits.
+    pub(crate) fn take_over(&mut self, old: &SubmissionQueue<S>) {
+        assert!(old.queued() <= self.capacity(), "what moves over fits");
+        let mut at = Cursor::new(old.head.load(Ordering::Acquire));
+        while at != old.filled {
+            // SAFETY: the index is masked, and the map has as many slots (`new`).
+            let from = unsafe { old.slots.add(at.slot(old.mask)) };
+            // SAFETY: as above.
+            let to = unsafe { self.slots.add(at.slot(self.mask)) };
+            // SAFETY: both are inside and aligned, in maps of their own, and nobody writes to
+            // them: the kernel only reads entries, when it is told to submit.
+            unsafe { from.copy_to_nonoverlapping(to, 1) };
+            at = at.plus(1);
+        }
+        self.filled = old.filled;
+    }
+
     /// Entries that were filled and that the kernel has not consumed.
     #[inline]
     pub(crate) fn queued(&self) -> u32 {

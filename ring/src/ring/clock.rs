@@ -5,6 +5,7 @@ use annulus_syscalls::io_uring::register::io_uring_clock_register;
 use annulus_syscalls::io_uring::register::op::IORING_REGISTER_CLOCK;
 
 use super::Ring;
+use crate::entries::{CqEntry, SqEntry};
 
 /// A clock that waits can be measured with. Its discriminant is the `CLOCK_*` number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Clock {
     Boottime = 7,
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Lets `clock` measure the waits of [`enter`](Ring::enter) and
     /// [`enter_with`](Ring::enter_with). Timeouts that are operations have flags of their own.
     ///

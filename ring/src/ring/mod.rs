@@ -12,6 +12,7 @@ mod open;
 mod reap;
 mod region;
 mod registered;
+mod resize;
 mod signals;
 mod wait;
 mod wait_region;

@@ -159,7 +159,7 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
 }
 
 /// Maps both areas of the ring `fd`.
-fn map(fd: i32, params: &io_uring_params, origin: Origin) -> Result<Areas, Errno> {
+pub(super) fn map(fd: i32, params: &io_uring_params, origin: Origin) -> Result<Areas, Errno> {
     let bytes = RingBytes::granted(params);
     Ok(Areas {
         queues: Map::ring(fd, bytes.queues(), IORING_OFF_SQ_RING, origin)?,

@@ -16,10 +16,9 @@ use annulus_syscalls::io_uring::register::op::IORING_REGISTER_MEM_REGION;
 use annulus_syscalls::io_uring::register::{io_uring_mem_region_reg, io_uring_region_desc};
 
 use super::Ring;
+use crate::entries::{CqEntry, SqEntry};
 use crate::map::Map;
-
-/// Page sizes of all supported architectures divide it, and a region is whole pages.
-const PAGE_BYTES_MAX: usize = 64 * 1024;
+use crate::ring_bytes::PAGE_BYTES_MAX;
 
 /// Whose pages a region is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,19 +44,20 @@ pub struct MemRegion {
 unsafe impl Send for MemRegion {}
 
 impl MemRegion {
-    /// Makes zeroed memory of at least `size_bytes` bytes, rounded up to a multiple of 64 KiB, and
-    /// registers it with `ring`.
+    /// Makes zeroed memory of at least `size_bytes` bytes, rounded up to whole pages of the
+    /// largest size that the architecture has, and registers it with `ring`.
     ///
     /// # Errors
-    /// EINVAL for a size of 0 and before 6.13; EBUSY if the ring has a region; ENOMEM, also over
+    /// EINVAL for a size of 0, for memory of the kernel's on a ring without a descriptor, and before
+    /// 6.13; EBUSY if the ring has a region; ENOMEM, also over
     /// the limit of locked memory; EEXIST on a pinned ring from another thread than its own; EBADF
     /// in a forked child. When memory of the kernel's cannot be mapped (ENOMEM) the ring has a
     /// region all the same, which nobody uses.
     ///
     /// # Kernel
     /// Since 6.13.
-    pub fn register(
-        ring: &Ring,
+    pub fn register<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
         memory: RegionMemory,
         size_bytes: usize,
     ) -> Result<MemRegion, Errno> {
@@ -65,13 +65,14 @@ impl MemRegion {
     }
 
     /// As [`register`](MemRegion::register), with `flags` (`IORING_MEM_REGION_*`).
-    pub(super) fn register_with(
-        ring: &Ring,
+    pub(super) fn register_with<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
         memory: RegionMemory,
         size_bytes: usize,
         flags: u64,
     ) -> Result<MemRegion, Errno> {
-        if size_bytes == 0 {
+        let is_mapped = memory == RegionMemory::Kernel;
+        if size_bytes == 0 || (is_mapped && ring.fd() < 0) {
             return Err(Errno::EINVAL);
         }
         let size_bytes = size_bytes.checked_next_multiple_of(PAGE_BYTES_MAX);
@@ -119,7 +120,11 @@ impl MemRegion {
 }
 
 /// The call. The memory that `desc` names, if any, is pinned by it.
-fn register(ring: &Ring, desc: &mut io_uring_region_desc, flags: u64) -> Result<(), Errno> {
+fn register<S: SqEntry, C: CqEntry>(
+    ring: &Ring<S, C>,
+    desc: &mut io_uring_region_desc,
+    flags: u64,
+) -> Result<(), Errno> {
     let request = io_uring_mem_region_reg {
         region_uptr: core::ptr::from_mut(desc).expose_provenance() as u64,
         flags,

@@ -11,16 +11,15 @@ use core::time::Duration;
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::enter::{
     IORING_ENTER_ABS_TIMER, IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_NO_IOWAIT,
-    IORING_ENTER_SQ_WAIT,
 };
 use annulus_syscalls::io_uring::feat::{
     IORING_FEAT_EXT_ARG, IORING_FEAT_MIN_TIMEOUT, IORING_FEAT_NO_IOWAIT,
 };
-use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
 use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg};
 
 use super::signals::SignalSet;
 use super::{Ring, timespec};
+use crate::entries::{CqEntry, SqEntry};
 
 /// What [`Ring::enter_with`] waits for, and how. The default waits for nothing.
 ///
@@ -110,7 +109,7 @@ impl Wait {
     }
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// As [`enter`](Ring::enter), waiting as `wait` says. Returns how many entries were consumed:
     /// running out of time is no error.
     ///
@@ -153,23 +152,6 @@ impl Ring {
         let arg = (&raw const arg).expose_provenance();
         // SAFETY: `arg` is what EXT_ARG means, and what it points to is alive until the end.
         forgive_timeout(unsafe { self.enter_raw(flags, wait.min_complete, arg, arg_size) })
-    }
-
-    /// Waits until the SQ has room, where a kernel thread empties it (SQPOLL), and returns how
-    /// many entries [`get_sqe`](Ring::get_sqe) can hand out. Where no thread does, entering makes
-    /// room: this returns at once then, 0 if there is none.
-    ///
-    /// # Errors
-    /// As [`enter`](Ring::enter).
-    ///
-    /// # Kernel
-    /// Since 5.10.
-    pub fn wait_sq_space(&mut self) -> Result<u32, Errno> {
-        if self.sq_space_left() == 0 && self.setup_flags() & IORING_SETUP_SQPOLL != 0 {
-            // SAFETY: there is no argument.
-            unsafe { self.enter_raw(self.enter_flags | IORING_ENTER_SQ_WAIT, 0, 0, 0) }?;
-        }
-        Ok(self.sq_space_left())
     }
 
     /// Chooses whether waits of this ring count as waiting for a disk, as [`Wait::iowait`] does

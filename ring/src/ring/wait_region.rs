@@ -13,7 +13,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::io_uring::__kernel_timespec;
 use annulus_syscalls::io_uring::enter::IORING_ENTER_EXT_ARG_REG;
 use annulus_syscalls::io_uring::io_uring_reg_wait;
 use annulus_syscalls::io_uring::register::flags::{
@@ -24,6 +23,7 @@ use super::Ring;
 use super::region::{MemRegion, RegionMemory};
 use super::signals::SignalSet;
 use super::wait::{Wait, forgive_timeout};
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 
 /// Registered waits of one ring, for [`Ring::enter_slot`].
@@ -34,7 +34,7 @@ use crate::handle::Handle;
 ///
 /// // Only a ring that is disabled takes a wait region.
 /// let config = RingConfig { disabled: true, ..RingConfig::default() };
-/// let Ok(ring) = Ring::new(&config) else {
+/// let Ok(mut ring) = Ring::new(&config) else {
 ///     return Ok(()); // io_uring is not to be had here
 /// };
 /// let Ok(mut region) = WaitRegion::register(&ring, RegionMemory::Process, 4) else {
@@ -45,6 +45,8 @@ use crate::handle::Handle;
 ///     limit: TimeLimit::After(Duration::from_millis(1)),
 ///     ..Wait::default()
 /// })?;
+/// ring.enable()?;
+/// assert_eq!(ring.enter_slot(&region, 3)?, 0); // nothing came within a millisecond
 /// # Ok::<(), annulus_ring::Errno>(())
 /// ```
 #[derive(Debug)]
@@ -65,7 +67,11 @@ impl WaitRegion {
     ///
     /// # Kernel
     /// Since 6.13.
-    pub fn register(ring: &Ring, memory: RegionMemory, slots: u32) -> Result<WaitRegion, Errno> {
+    pub fn register<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        memory: RegionMemory,
+        slots: u32,
+    ) -> Result<WaitRegion, Errno> {
         let slots = slots as usize;
         let slot_bytes = size_of::<io_uring_reg_wait>() + size_of::<SignalSet>();
         let size_bytes = slots.checked_mul(slot_bytes).ok_or(Errno::ENOMEM)?;
@@ -83,6 +89,12 @@ impl WaitRegion {
     #[must_use]
     pub fn slots(&self) -> u32 {
         self.waits.len() as u32
+    }
+
+    /// The memory that the waits lie in.
+    #[must_use]
+    pub fn memory(&self) -> &MemRegion {
+        &self.memory
     }
 
     /// The wait in `slot`; `None` if there is no such slot.
@@ -108,7 +120,7 @@ impl WaitRegion {
         };
         let time = wait.timespec();
         let entry = io_uring_reg_wait {
-            ts: time.unwrap_or(__kernel_timespec::default()),
+            ts: time.unwrap_or_default(),
             flags: time.map_or(0, |_| IORING_REG_WAIT_TS),
             min_wait_usec: wait.min_wait_usec(),
             sigmask,
@@ -132,7 +144,7 @@ impl WaitRegion {
     }
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// As [`enter_with`](Ring::enter_with), waiting as `slot` of `region` says.
     ///
     /// # Errors

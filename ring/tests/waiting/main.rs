@@ -6,5 +6,6 @@ mod support;
 mod clock;
 mod min_wait;
 mod region;
+mod resize;
 mod signals;
 mod timed;

@@ -10,7 +10,6 @@ use annulus_syscalls::io_uring::enter::{
     IORING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG_REG, IORING_ENTER_GETEVENTS,
 };
 use annulus_syscalls::io_uring::feat::IORING_FEAT_MIN_TIMEOUT;
-use annulus_syscalls::io_uring::register::op::IORING_REGISTER_ENABLE_RINGS;
 
 use crate::support::{NEVER, has, now, pop_all, push_nop, ring, ring_with, wait_for};
 
@@ -27,17 +26,11 @@ fn disabled(pinned: bool) -> Ring {
     })
 }
 
-fn enable(ring: &Ring) {
-    // SAFETY: there is no argument.
-    let done = unsafe { ring.register(IORING_REGISTER_ENABLE_RINGS, 0, 0) };
-    done.expect("enabled");
-}
-
 /// A ring with registered waits, enabled; `None`, and why, before 6.13.
 fn with_waits(pinned: bool, memory: RegionMemory, slots: u32) -> Option<(Ring, WaitRegion)> {
-    let ring = disabled(pinned);
+    let mut ring = disabled(pinned);
     let region = WaitRegion::register(&ring, memory, slots);
-    enable(&ring);
+    ring.enable().expect("enabled");
     match region {
         Ok(region) => Some((ring, region)),
         Err(errno) => {
@@ -248,7 +241,7 @@ fn the_kernel_refuses_offsets_that_are_not_an_entry_inside_the_region() {
     };
     for (ring, region) in every_kind(4) {
         assert_eq!(raw(&ring, 0, ENTRY_BYTES), Ok(0));
-        let registered_bytes = 64 * 1024;
+        let registered_bytes = region.memory().size_bytes();
         assert!(region.slots() as usize * ENTRY_BYTES <= registered_bytes);
         assert_eq!(
             raw(&ring, registered_bytes - ENTRY_BYTES, ENTRY_BYTES),

@@ -197,35 +197,3 @@ fn a_pinned_ring_is_not_waited_for_by_another_thread() {
     assert_eq!(ring.sq_queued(), 1);
     assert_eq!(ring.enter_with(&wait_for(1, NEVER)), Ok(1));
 }
-
-#[test]
-fn the_sq_has_room_after_waiting_for_it_where_a_thread_empties_it() {
-    let mut ring = ring_with(RingConfig {
-        sq_entries: 4,
-        cq_entries: 4096,
-        sqpoll_idle_ms: Some(1),
-        ..RingConfig::default()
-    });
-    let mut sent = 0_u64;
-    while sent < 1000 {
-        let space = ring.wait_sq_space().expect("waited");
-        assert!(space > 0);
-        for _ in 0..space {
-            push_nop(&mut ring, sent);
-            sent += 1;
-        }
-        ring.submit().expect("submitted");
-    }
-    ring.enter(sent as u32, None).expect("entered");
-    assert_eq!(pop_all(&mut ring), (0..sent).collect::<Vec<_>>());
-}
-
-#[test]
-fn without_a_thread_that_empties_it_a_full_sq_is_not_waited_for() {
-    let mut ring = ring(2, 0);
-    assert_eq!(ring.wait_sq_space(), Ok(2));
-    push_nop(&mut ring, 1);
-    push_nop(&mut ring, 2);
-    assert_eq!(ring.wait_sq_space(), Ok(0));
-    assert_eq!(ring.sq_queued(), 2);
-}
