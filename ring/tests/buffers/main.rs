@@ -7,6 +7,8 @@ mod kinds;
 mod ledger;
 mod legacy;
 mod raw;
+mod recv_bundles;
+mod send_bundles;
 
 use std::time::Duration;
 
@@ -53,11 +55,6 @@ fn wait(ring: &mut Ring) -> Cqe {
         }
         assert!(ring.cq_ready() > 0, "nothing completed within 30 s");
     }
-}
-
-/// Enters without waiting, so that what can complete does.
-fn settle(ring: &mut Ring) {
-    ring.enter(0, None).expect("entered");
 }
 
 /// What a completion of `group` delivered, with its result.
