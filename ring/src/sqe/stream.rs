@@ -110,7 +110,8 @@ impl Sqe {
     }
 
     /// `send`(2) without copying: a CQE with the result and [`more`](crate::Cqe::more), then the
-    /// notification. A failure may come alone, without `more`. `zc_flags` are
+    /// notification. A failure has a notification too if it says `more`: 6.18 sends one even for a
+    /// descriptor that is none. `zc_flags` are
     /// [`IORING_SEND_ZC_REPORT_USAGE`](net::IORING_SEND_ZC_REPORT_USAGE) and the other flags in
     /// `ioprio`.
     ///

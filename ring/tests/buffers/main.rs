@@ -6,9 +6,13 @@ mod incremental;
 mod kinds;
 mod ledger;
 mod legacy;
+mod multishot;
 mod raw;
 mod recv_bundles;
 mod send_bundles;
+mod stress;
+mod zcrx;
+mod zero_copy;
 
 use std::time::Duration;
 
