@@ -5,6 +5,7 @@
 //!   Ring        two queues in shared memory; RingRef from other threads
 //!   Sqe, Cqe    an entry of each
 //!   BufRing     buffers that the kernel takes from by itself; BufGroup keeps account of them
+//!   SendGroup   data queued in such buffers, sent in order
 //! ```
 //!
 //! Without the default feature `std` everything but `kernel` is there, for `no_std` with `alloc`.
@@ -21,6 +22,7 @@ extern crate alloc;
 extern crate std;
 
 mod buf_ring;
+mod bundle;
 mod cqe;
 mod cqe_wide;
 mod cursor;
@@ -45,6 +47,7 @@ mod version;
 
 pub use annulus_syscalls::Errno;
 pub use buf_ring::{BufGroup, BufLedger, BufMemory, BufRing, BufRingConfig, BufSpan, Selected};
+pub use bundle::{SendGroup, Sent};
 pub use cqe::Cqe;
 pub use cqe_wide::{Cqe32, MixedCqe};
 pub use cursor::Cursor;

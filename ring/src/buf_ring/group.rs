@@ -350,7 +350,7 @@ impl BufGroup {
         assert!(is_new, "what nobody holds is not the kernel's either");
         self.positions[usize::from(id)] = self.ring.tail();
         // SAFETY: promised by the caller.
-        unsafe { self.ring.push_unpublished(id, size_bytes) };
+        unsafe { self.ring.push_unpublished(id) };
     }
 }
 

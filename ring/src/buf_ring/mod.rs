@@ -82,7 +82,7 @@ impl BufRing {
         let mut buf_ring = BufRing::empty(ring, config)?;
         for id in 0..config.count {
             // SAFETY: the buffers are new: nobody refers to them.
-            unsafe { buf_ring.push_unpublished(id, config.size_bytes) };
+            unsafe { buf_ring.push_unpublished(id) };
         }
         buf_ring.publish();
         Ok(buf_ring)
@@ -132,7 +132,7 @@ impl BufRing {
     #[inline]
     pub unsafe fn push(&mut self, id: u16) {
         // SAFETY: promised by the caller.
-        unsafe { self.push_unpublished(id, self.config.size_bytes) };
+        unsafe { self.push_unpublished(id) };
         self.publish();
     }
 
@@ -146,7 +146,7 @@ impl BufRing {
     pub unsafe fn push_all(&mut self, ids: impl IntoIterator<Item = u16>) {
         for id in ids {
             // SAFETY: promised by the caller.
-            unsafe { self.push_unpublished(id, self.config.size_bytes) };
+            unsafe { self.push_unpublished(id) };
         }
         self.publish();
     }
@@ -225,17 +225,29 @@ impl BufRing {
         self.unregister_once()
     }
 
-    /// Adds the first `len` bytes of buffer `id`, not yet shown to the kernel.
+    /// Adds buffer `id`, not yet shown to the kernel.
     ///
     /// # Safety
-    /// As [`BufRing::push`]; `len` is at most the size of a buffer.
+    /// As [`BufRing::push`].
     #[inline]
-    pub(crate) unsafe fn push_unpublished(&mut self, id: u16, len: u32) {
+    pub(crate) unsafe fn push_unpublished(&mut self, id: u16) {
+        // SAFETY: promised by the caller.
+        unsafe { self.push_part(id, 0, self.config.size_bytes) };
+    }
+
+    /// As `push_unpublished`, of the `len` bytes from `offset` on.
+    ///
+    /// # Safety
+    /// As [`BufRing::push`]; the buffer has these bytes.
+    #[inline]
+    pub(crate) unsafe fn push_part(&mut self, id: u16, offset: u32, len: u32) {
         if self.is_unmapped() {
             return;
         }
+        debug_assert!(offset <= self.config.size_bytes && len <= self.config.size_bytes - offset);
         let mask = u32::from(self.config.count) - 1;
-        let buffer = self.memory.start(id).as_ptr().expose_provenance() as u64;
+        let start = self.memory.start(id).as_ptr().expose_provenance() as u64;
+        let buffer = start + u64::from(offset);
         let slot = self.memory.entry(self.tail.slot(mask)).as_ptr();
         // The last field of entry 0 is the ring's tail, so the fields are written one by one.
         // SAFETY: `slot` points into the mapping; the kernel has consumed what was there, as no
@@ -252,6 +264,15 @@ impl BufRing {
         // SAFETY: as above.
         unsafe { bid.write(id) };
         self.tail = self.tail.plus(1);
+    }
+
+    /// Takes the last `count` buffers back that were pushed and that the kernel did not take.
+    ///
+    /// # Safety
+    /// No operation selects from the group until this returns.
+    pub(crate) unsafe fn retract(&mut self, count: u16) {
+        self.tail = self.tail.plus(u32::from(count).wrapping_neg());
+        self.publish();
     }
 
     /// The entry at `slot`, as the kernel left it; `None` in a forked child that lacks it.

@@ -63,6 +63,29 @@ impl Sqe {
             .with_op_flags(flags as u32)
     }
 
+    /// `send`(2) of up to `len` bytes (0: all) of a buffer of `group`, or with
+    /// [`set_bundle`](Sqe::set_bundle) of as many as there are. The result is the number of bytes;
+    /// the CQE names the first buffer. ENOBUFS if the group is empty. A
+    /// [`SendGroup`](crate::SendGroup) keeps the account.
+    ///
+    /// # Safety
+    /// The buffers of `group` are valid for reads, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 6.10.
+    #[inline]
+    pub unsafe fn prep_send_select(
+        &mut self,
+        fd: i32,
+        len: u32,
+        flags: i32,
+        group: u16,
+    ) -> &mut Sqe {
+        self.prep(transfer(Opcode::SEND, fd, 0, len))
+            .with_op_flags(flags as u32)
+            .with_group(group)
+    }
+
     /// `sendto`(2): as [`prep_send`](Sqe::prep_send), to the `struct sockaddr` at `to`.
     ///
     /// # Safety
@@ -87,7 +110,8 @@ impl Sqe {
     }
 
     /// `send`(2) without copying: a CQE with the result and [`more`](crate::Cqe::more), then the
-    /// notification. A failure may come alone, without `more`. `zc_flags` are
+    /// notification. A failure has a notification too if it says `more`: 6.18 sends one even for a
+    /// descriptor that is none. `zc_flags` are
     /// [`IORING_SEND_ZC_REPORT_USAGE`](net::IORING_SEND_ZC_REPORT_USAGE) and the other flags in
     /// `ioprio`.
     ///
@@ -133,6 +157,54 @@ impl Sqe {
             .with_ioprio(zc_flags | net::IORING_RECVSEND_FIXED_BUF);
         self.0.buf_index = buf_index;
         self
+    }
+
+    /// As [`prep_send_zc`](Sqe::prep_send_zc), to the `struct sockaddr` at `to`.
+    ///
+    /// # Safety
+    /// As [`prep_send_zc`](Sqe::prep_send_zc); `to` is valid for reads of `to_len` bytes, lent
+    /// until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 6.0.
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    pub unsafe fn prep_sendto_zc(
+        &mut self,
+        fd: i32,
+        buf: *const u8,
+        len: u32,
+        flags: i32,
+        zc_flags: u16,
+        to: *const c_void,
+        to_len: u16,
+    ) -> &mut Sqe {
+        self.prep(transfer(Opcode::SEND_ZC, fd, address(buf), len))
+            .with_op_flags(flags as u32)
+            .with_ioprio(zc_flags);
+        self.with_destination(to, to_len)
+    }
+
+    /// As [`prep_send_zc`](Sqe::prep_send_zc), of `count` buffers at `iov` (`struct iovec`).
+    ///
+    /// # Safety
+    /// `iov` is valid for reads of `count` entries, lent until consumed; each entry is valid for
+    /// reads of its length, lent until the notification.
+    ///
+    /// # Kernel
+    /// Since 6.17.
+    #[inline]
+    pub unsafe fn prep_send_zc_vectored(
+        &mut self,
+        fd: i32,
+        iov: *const c_void,
+        count: u32,
+        flags: i32,
+        zc_flags: u16,
+    ) -> &mut Sqe {
+        self.prep(transfer(Opcode::SEND_ZC, fd, address(iov), count))
+            .with_op_flags(flags as u32)
+            .with_ioprio(zc_flags | net::IORING_SEND_VECTORIZED)
     }
 
     /// `recvmsg`(2) with the `struct msghdr` at `message`.
@@ -199,6 +271,30 @@ impl Sqe {
         self.prep(transfer(Opcode::SENDMSG_ZC, fd, address(message), 1))
             .with_op_flags(flags as u32)
             .with_ioprio(zc_flags)
+    }
+
+    /// As [`prep_sendmsg_zc`](Sqe::prep_sendmsg_zc), from memory inside the registered buffer
+    /// `buf_index`.
+    ///
+    /// # Safety
+    /// As [`prep_sendmsg_zc`](Sqe::prep_sendmsg_zc).
+    ///
+    /// # Kernel
+    /// Since 6.15.
+    #[inline]
+    pub unsafe fn prep_sendmsg_zc_fixed(
+        &mut self,
+        fd: i32,
+        message: *const c_void,
+        flags: i32,
+        zc_flags: u16,
+        buf_index: u16,
+    ) -> &mut Sqe {
+        self.prep(transfer(Opcode::SENDMSG_ZC, fd, address(message), 1))
+            .with_op_flags(flags as u32)
+            .with_ioprio(zc_flags | net::IORING_RECVSEND_FIXED_BUF);
+        self.0.buf_index = buf_index;
+        self
     }
 
     /// Sets the destination of a prepared [`prep_send`](Sqe::prep_send) or

@@ -97,7 +97,7 @@ fn receives_take_provided_buffers_in_order_and_one_enter_reaps_four() {
     );
     // 3. The fifth finds none; a buffer that comes back serves the sixth.
     ours.write_all(&[b'e'; LEN as usize]).expect("written");
-    let mut recv = |ring: &mut Ring| {
+    let recv = |ring: &mut Ring| {
         let sqe = ring.get_sqe().expect("room");
         // SAFETY: as in `provide`.
         unsafe { sqe.prep_recv_select(theirs.as_raw_fd(), LEN, 0, GROUP) };

@@ -6,7 +6,13 @@ mod incremental;
 mod kinds;
 mod ledger;
 mod legacy;
+mod multishot;
 mod raw;
+mod recv_bundles;
+mod send_bundles;
+mod stress;
+mod zcrx;
+mod zero_copy;
 
 use std::time::Duration;
 
@@ -53,11 +59,6 @@ fn wait(ring: &mut Ring) -> Cqe {
         }
         assert!(ring.cq_ready() > 0, "nothing completed within 30 s");
     }
-}
-
-/// Enters without waiting, so that what can complete does.
-fn settle(ring: &mut Ring) {
-    ring.enter(0, None).expect("entered");
 }
 
 /// What a completion of `group` delivered, with its result.
