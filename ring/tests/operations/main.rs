@@ -11,3 +11,8 @@ mod files;
 mod names;
 mod queues;
 mod timeouts;
+
+mod enter_call;
+mod nop;
+mod register_call;
+mod setup_call;
