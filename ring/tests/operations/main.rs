@@ -14,5 +14,6 @@ mod timeouts;
 
 mod enter_call;
 mod nop;
+mod read_write;
 mod register_call;
 mod setup_call;
