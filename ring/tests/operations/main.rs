@@ -11,3 +11,9 @@ mod files;
 mod names;
 mod queues;
 mod timeouts;
+
+mod enter_call;
+mod nop;
+mod read_write;
+mod register_call;
+mod setup_call;
