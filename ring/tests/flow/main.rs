@@ -1,5 +1,8 @@
 //! How operations follow, limit, cancel and outlive each other, shown on the running kernel.
 
+mod cancel;
+mod cancel_races;
+mod link_model;
 mod linked_timeouts;
 mod links;
 mod support;
