@@ -5,6 +5,7 @@ mod cancel_races;
 mod link_model;
 mod linked_timeouts;
 mod links;
+mod poll;
 mod support;
 mod timeout_clocks;
 mod timeouts;
