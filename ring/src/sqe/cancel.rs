@@ -11,7 +11,11 @@ impl Sqe {
     /// `IORING_ASYNC_CANCEL_ALL` in `flags`.
     ///
     /// The result is 0 (or how many, with `ALL`), ENOENT if there is none, EALREADY if it runs and
-    /// may still complete. The operation's own CQE comes in any case.
+    /// may still complete.
+    ///
+    /// The operation's own CQE comes in any case, and what it lent is lent until then: it has
+    /// ECANCELED, or its own result, or, where a worker thread was interrupted, also EINTR or 512,
+    /// the kernel's ERESTARTSYS.
     #[inline]
     pub fn prep_cancel64(&mut self, user_data: u64, flags: u32) -> &mut Sqe {
         self.prep(Common {

@@ -32,7 +32,13 @@ impl Sqe {
     }
 
     /// Gives the poll that carries `old_user_data` another `mask`, `user_data`, or both, as
-    /// `flags` (`IORING_POLL_UPDATE_*`) say.
+    /// `flags` (`IORING_POLL_UPDATE_*`) say. The result is 0, ENOENT, or EALREADY.
+    ///
+    /// With a new mask it looks again: what of it holds already completes the poll. A multishot
+    /// poll goes on if `flags` have `IORING_POLL_ADD_MULTI`.
+    ///
+    /// # Kernel
+    /// Since 5.13.
     #[inline]
     pub fn prep_poll_update(
         &mut self,
