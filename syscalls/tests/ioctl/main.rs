@@ -5,13 +5,21 @@ mod vectors;
 use annulus_syscalls::ioctl::{self, Direction, Layout};
 use annulus_syscalls::{Errno, calls, nr, syscall3};
 
-use vectors::{VECTORS, encoded};
+use vectors::{OLD, VECTORS, encoded, old};
 
 #[test]
 fn each_group_encodes_as_its_c_headers_do() {
     for &(layout, expected) in VECTORS {
         assert_eq!(encoded(layout), expected, "{layout:?}");
     }
+}
+
+#[test]
+fn each_architecture_keeps_its_old_numbers() {
+    for &(numbering, expected) in OLD {
+        assert_eq!(old(numbering), expected, "{numbering:?}");
+    }
+    assert_eq!(ioctl::Numbering::HOST.layout(), Layout::HOST);
 }
 
 #[test]
@@ -121,7 +129,13 @@ fn the_hosts_requests_are_those_of_libc() {
         (ioctl::FIONREAD, libc::FIONREAD),
         (ioctl::FIONBIO, libc::FIONBIO),
         (ioctl::FIOCLEX, libc::FIOCLEX),
+        (ioctl::FIONCLEX, libc::FIONCLEX),
+        (ioctl::TCGETS, libc::TCGETS),
+        (ioctl::TCSETS, libc::TCSETS),
+        (ioctl::TCSETSW, libc::TCSETSW),
+        (ioctl::TCSETSF, libc::TCSETSF),
         (ioctl::TIOCGWINSZ, libc::TIOCGWINSZ),
+        (ioctl::TIOCSWINSZ, libc::TIOCSWINSZ),
         (ioctl::ior::<libc::c_long>(b'f', 1), libc::FS_IOC_GETFLAGS),
         (ioctl::iow::<i32>(0x94, 9), libc::FICLONE),
     ];

@@ -7,11 +7,14 @@ use annulus_syscalls::ioctl::{self, Layout};
 use annulus_syscalls::{Errno, calls, nr, syscall3};
 
 use crate::calls::close;
-use vectors::{VECTORS, encoded};
+use vectors::{OLD, VECTORS, encoded, old};
 
 pub(crate) fn vectors() {
     for &(layout, expected) in VECTORS {
         assert_eq!(encoded(layout), expected, "{layout:?}");
+    }
+    for &(numbering, expected) in OLD {
+        assert_eq!(old(numbering), expected, "{numbering:?}");
     }
     let generic = !cfg!(any(target_arch = "powerpc", target_arch = "powerpc64"));
     assert_eq!(Layout::HOST == Layout::Generic, generic);
