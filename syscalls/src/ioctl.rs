@@ -13,7 +13,8 @@
 //! ```
 //!
 //! [`Layout`] computes with any of them on any host; [`io`], [`ior`], [`iow`] and [`iowr`] use
-//! the host's own. Requests that are plain numbers, such as [`FIONREAD`], are constants.
+//! the host's own. Requests that are older than the macros, such as [`FIONREAD`], are constants;
+//! [`Numbering`] has them for the other architectures.
 //!
 //! ```
 //! use annulus_syscalls::ioctl::{self, Layout};
@@ -26,7 +27,10 @@
 
 mod file;
 
-pub use file::{FIOCLEX, FIONBIO, FIONREAD, TIOCGWINSZ};
+pub use file::{
+    FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, Numbering, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGWINSZ,
+    TIOCSWINSZ,
+};
 
 /// How a group of architectures lays out a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -235,6 +239,13 @@ pub const fn ior<T>(ty: u8, nr: u8) -> u32 {
 }
 
 /// A request by which the kernel reads a `T` (`_IOW`) on the host.
+///
+/// ```compile_fail
+/// use annulus_syscalls::ioctl::Layout;
+///
+/// // 13 bits where the direction has three.
+/// const TOO_LARGE: u32 = Layout::Narrow.write::<[u8; 0x2000]>(b'E', 1);
+/// ```
 ///
 /// # Panics
 /// If `T` is larger than [`Layout::size_max`]; a compile error in a constant.

@@ -70,3 +70,17 @@ fn an_abi_names_six_places_for_arguments() {
     assert_eq!(Abi::MipsO32.convention().error, ErrorSign::Flag("a3"));
     assert_eq!(Abi::S390x.convention().clone, CloneOrder::StackFirst);
 }
+
+#[test]
+fn each_abi_has_its_order_of_the_arguments_of_clone() {
+    for abi in Abi::ALL {
+        let expected = match abi {
+            Abi::X86_64 | Abi::X32 | Abi::Loongarch64 | Abi::Hexagon | Abi::M68k => {
+                CloneOrder::PtidCtidTls
+            }
+            Abi::S390x => CloneOrder::StackFirst,
+            _ => CloneOrder::PtidTlsCtid,
+        };
+        assert_eq!(abi.convention().clone, expected, "{abi:?}");
+    }
+}

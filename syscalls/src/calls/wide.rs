@@ -2,7 +2,8 @@
 //!
 //! A 64-bit machine passes an offset in one word. A 32-bit one has calls of its own: `mmap2`
 //! counts in units of 4,096 bytes, `_llseek` writes its result to memory, `pread64` takes two
-//! words in the order of memory, in an even pair of argument registers where C calls do so.
+//! words in the order of memory, in an even pair of argument registers where C calls do so, as
+//! they do on arm, powerpc and hexagon, and do not on x86 and riscv32.
 //! s390x passes the six arguments of `mmap` in memory.
 
 #[cfg(target_pointer_width = "64")]
@@ -146,7 +147,7 @@ mod word32 {
         } else {
             (low, high)
         };
-        if cfg!(target_arch = "x86") {
+        if cfg!(any(target_arch = "x86", target_arch = "riscv32")) {
             // SAFETY: promised by the caller.
             unsafe { syscall5(nr::PREAD64, fd as usize, address, len, first, second) }
         } else {

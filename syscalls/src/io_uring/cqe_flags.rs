@@ -14,11 +14,11 @@ pub const IORING_CQE_F_BUF_MORE: u32 = 0x10;
 pub const IORING_CQE_F_SKIP: u32 = 0x20;
 /// This CQE has 32 bytes in a ring of mixed sizes. Since 6.18.
 pub const IORING_CQE_F_32: u32 = 0x8000;
-/// A transmit time stamp that the hardware took.
+/// A transmit time stamp that the hardware took. Since 6.17.
 pub const IORING_CQE_F_TSTAMP_HW: u32 = 0x0001_0000;
-/// Of a transmit time stamp: where the hardware bit is in the flags.
+/// Of a transmit time stamp: where the hardware bit is in the flags. Since 6.17.
 pub const IORING_TIMESTAMP_HW_SHIFT: u32 = 0x10;
-/// Of a transmit time stamp: where its type starts in the flags.
+/// Of a transmit time stamp: where its type starts in the flags. Since 6.17.
 pub const IORING_TIMESTAMP_TYPE_SHIFT: u32 = 0x11;
-/// Where the buffer id starts in the flags.
+/// Where the buffer id starts in the flags. Since 5.7.
 pub const IORING_CQE_BUFFER_SHIFT: u32 = 0x10;

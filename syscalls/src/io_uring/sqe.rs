@@ -25,11 +25,12 @@ pub struct io_uring_sqe {
     pub addr: u64,
     /// Size in bytes, or a count.
     pub len: u32,
-    /// The opcode's own flags: `rw_flags`, `fsync_flags`, `poll32_events`, `sync_range_flags`,
-    /// `msg_flags`, `timeout_flags`, `accept_flags`, `cancel_flags`, `open_flags`, `statx_flags`,
-    /// `fadvise_advice`, `splice_flags`, `rename_flags`, `unlink_flags`, `hardlink_flags`,
-    /// `xattr_flags`, `msg_ring_flags`, `uring_cmd_flags`, `waitid_flags`, `futex_flags`,
-    /// `install_fd_flags`, `nop_flags`, `pipe_flags`.
+    /// The opcode's own flags: `rw_flags`, `fsync_flags`, `poll_events` (16 bits), `poll32_events`
+    /// (its two halves swapped on big endian), `sync_range_flags`, `msg_flags`, `timeout_flags`,
+    /// `accept_flags`, `cancel_flags`, `open_flags`, `statx_flags`, `fadvise_advice`,
+    /// `splice_flags`, `rename_flags`, `unlink_flags`, `hardlink_flags`, `xattr_flags`,
+    /// `msg_ring_flags`, `uring_cmd_flags`, `waitid_flags`, `futex_flags`, `install_fd_flags`,
+    /// `nop_flags`, `pipe_flags`.
     pub op_flags: u32,
     /// Comes back in the CQE.
     pub user_data: u64,

@@ -17,13 +17,13 @@ fn is_reserved(name: &str) -> bool {
         .any(|start| name.starts_with(start))
 }
 
-fn contains(outer: &Field, inner: &Field) -> bool {
+fn contains(outer: &Field<'_>, inner: &Field<'_>) -> bool {
     outer.offset <= inner.offset && inner.offset + inner.size <= outer.offset + outer.size
 }
 
 /// Compares sizes, each of our fields with the one of its name, and looks whether each of theirs
 /// lies within one of ours.
-pub(crate) fn layout(findings: &mut Findings, ours: &Layout, size: u64, theirs: &[Field]) {
+pub(crate) fn layout(findings: &mut Findings, ours: &Layout, size: u64, theirs: &[Field<'_>]) {
     let name = ours.name;
     match size == ours.size {
         true => drop(findings.confirmed.insert(name.to_owned())),
@@ -31,16 +31,16 @@ pub(crate) fn layout(findings: &mut Findings, ours: &Layout, size: u64, theirs: 
             .contradicted
             .push(format!("{name}: {} bytes are {size}", ours.size)),
     }
-    for field in &ours.fields {
+    for field in ours.fields {
         let other = OTHER_NAMES
             .iter()
-            .find(|other| (other.0, other.1) == (name, &field.name));
-        let wanted = other.map_or(field.name.as_str(), |other| other.2);
+            .find(|other| (other.0, other.1) == (name, field.name));
+        let wanted = other.map_or(field.name, |other| other.2);
         match theirs.iter().find(|found| found.name == wanted) {
             Some(found) if (found.offset, found.size) == (field.offset, field.size) => {
                 findings.confirmed.insert(format!("{name}.{}", field.name));
             }
-            Some(found) if !is_reserved(&field.name) => {
+            Some(found) if !is_reserved(field.name) => {
                 findings
                     .contradicted
                     .push(format!("{name}: {field:?} is {found:?}"));
@@ -49,7 +49,7 @@ pub(crate) fn layout(findings: &mut Findings, ours: &Layout, size: u64, theirs: 
         }
     }
     for found in theirs.iter().filter(|found| found.size > 0) {
-        if !ours.fields.iter().any(|field| contains(field, found)) && !is_reserved(&found.name) {
+        if !ours.fields.iter().any(|field| contains(field, found)) && !is_reserved(found.name) {
             findings
                 .contradicted
                 .push(format!("{name}: nothing of ours is where {found:?} is"));

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::compare;
 use crate::findings::Findings;
-use crate::layouts::{Field, layouts};
+use crate::layouts::{Field, LAYOUTS};
 use crate::source::constants;
 
 const FACTS: &str = include_str!("liburing-2.15.txt");
 
 pub(crate) fn compare() -> Findings {
     let mut constants_there = BTreeMap::new();
-    let mut structs = BTreeMap::<&str, (u64, Vec<Field>)>::new();
+    let mut structs = BTreeMap::<&str, (u64, Vec<Field<'_>>)>::new();
     let mut latest = "";
     for line in FACTS.lines().filter(|line| !line.starts_with('#')) {
         let number = |text: &str| text.parse::<u64>().expect("a number");
@@ -25,7 +25,7 @@ pub(crate) fn compare() -> Findings {
             }
             ["field", name, offset, size] => {
                 let field = Field {
-                    name: name.to_owned(),
+                    name,
                     offset: number(offset),
                     size: number(size),
                 };
@@ -39,9 +39,9 @@ pub(crate) fn compare() -> Findings {
         let theirs = constants_there.remove(constant.name.as_str());
         findings.constant(&constant.name, constant.value, theirs);
     }
-    for ours in layouts() {
+    for ours in LAYOUTS {
         if let Some((size, fields)) = structs.remove(ours.name) {
-            compare::layout(&mut findings, &ours, size, &fields);
+            compare::layout(&mut findings, ours, size, &fields);
         }
     }
     let left = constants_there

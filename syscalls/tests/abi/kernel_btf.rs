@@ -7,7 +7,7 @@ use annulus_syscalls::btf::{Btf, BtfError, Kind, Type};
 
 use crate::compare;
 use crate::findings::Findings;
-use crate::layouts::{Field, layouts};
+use crate::layouts::{Field, LAYOUTS};
 use crate::source::constants;
 
 const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -33,27 +33,27 @@ fn compare_with(bytes: &[u8]) -> Result<Findings, BtfError> {
     let btf = btf.index(&mut slots)?;
     let mut findings = Findings::new("BTF of the running kernel");
     enums(&mut findings, &btf)?;
-    for ours in layouts() {
+    for ours in LAYOUTS {
         let Some(ty) = btf.find(Kind::Struct, ours.name)? else {
             continue;
         };
         let mut fields = Vec::new();
         flatten(&btf, &ty, 0, DEPTH_MAX, &mut fields)?;
-        compare::layout(&mut findings, &ours, btf.size_of(ty.id())?, &fields);
+        compare::layout(&mut findings, ours, btf.size_of(ty.id())?, &fields);
     }
     Ok(findings)
 }
 
 /// The named members of `ty`, with those of its anonymous ones.
-fn flatten(
-    btf: &Btf<'_>,
-    ty: &Type<'_>,
+fn flatten<'a>(
+    btf: &Btf<'a>,
+    ty: &Type<'a>,
     start: u64,
     depth: u32,
-    fields: &mut Vec<Field>,
+    fields: &mut Vec<Field<'a>>,
 ) -> Result<(), BtfError> {
     for member in ty.members() {
-        let name = btf.string(member.name_off)?.to_owned();
+        let name = btf.string(member.name_off)?;
         let bits = btf.member_bits(&member)?;
         assert!(
             bits.start % 8 == 0 && bits.end % 8 == 0,

@@ -16,18 +16,17 @@ mod source;
 use std::collections::BTreeSet;
 
 use findings::Findings;
-use layouts::layouts;
+use layouts::LAYOUTS;
 use source::constants;
 
 /// The names of everything that can be confirmed.
 fn items() -> BTreeSet<String> {
     let constants = constants().into_iter().map(|constant| constant.name);
-    let structs = layouts();
-    let fields = structs.iter().flat_map(|layout| {
+    let fields = LAYOUTS.iter().flat_map(|layout| {
         let fields = layout.fields.iter();
         fields.map(|field| format!("{}.{}", layout.name, field.name))
     });
-    let sizes = structs.iter().map(|layout| layout.name.to_owned());
+    let sizes = LAYOUTS.iter().map(|layout| layout.name.to_owned());
     constants.chain(fields).chain(sizes).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::layouts::layouts;
+use crate::layouts::LAYOUTS;
 
 /// A constant of `annulus_syscalls::io_uring`.
 pub(crate) struct Constant {
@@ -88,7 +88,7 @@ fn no_struct_and_no_field_is_forgotten() {
         }
     }
     let mut listed = BTreeSet::new();
-    for layout in layouts() {
+    for layout in LAYOUTS {
         listed.insert(layout.name.to_owned());
         listed.extend(
             layout

@@ -1,4 +1,4 @@
-//! Flags of BPF filters on submissions.
+//! Flags of BPF filters on submissions. Since 7.0.
 
 /// The command: attach a filter.
 pub const IO_URING_BPF_CMD_FILTER: u16 = 1;

@@ -12,7 +12,7 @@ pub const IORING_URING_CMD_FIXED: u32 = 1;
 pub const IORING_URING_CMD_MASK: u32 = 1;
 /// Command of a block device: discard a range. Since 6.12.
 pub const BLOCK_URING_CMD_DISCARD: u32 = 0x1200;
-/// Of SETXATTR: fail if the attribute exists.
+/// Of SETXATTR: fail if the attribute exists. Since 5.19.
 pub const XATTR_CREATE: i32 = 1;
-/// Of SETXATTR: fail if it does not.
+/// Of SETXATTR: fail if it does not. Since 5.19.
 pub const XATTR_REPLACE: i32 = 2;

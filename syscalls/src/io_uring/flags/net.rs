@@ -18,17 +18,17 @@ pub const IORING_ACCEPT_MULTISHOT: u16 = 1;
 pub const IORING_ACCEPT_DONTWAIT: u16 = 2;
 /// Wait for readiness before trying. Since 6.10.
 pub const IORING_ACCEPT_POLL_FIRST: u16 = 4;
-/// In the result of a notification: the data was copied.
+/// In the result of a notification: the data was copied. Since 6.2.
 pub const IORING_NOTIF_USAGE_ZC_COPIED: i32 = i32::MIN;
-/// Command: bytes that wait to be read.
+/// Command: bytes that wait to be read. Since 6.5.
 pub const SOCKET_URING_OP_SIOCINQ: u32 = 0;
-/// Command: bytes that wait to be sent.
+/// Command: bytes that wait to be sent. Since 6.5.
 pub const SOCKET_URING_OP_SIOCOUTQ: u32 = 1;
-/// Command: `getsockopt`(2).
+/// Command: `getsockopt`(2). Since 6.7.
 pub const SOCKET_URING_OP_GETSOCKOPT: u32 = 2;
-/// Command: `setsockopt`(2).
+/// Command: `setsockopt`(2). Since 6.7.
 pub const SOCKET_URING_OP_SETSOCKOPT: u32 = 3;
-/// Command: transmit time stamps.
+/// Command: transmit time stamps. Since 6.17.
 pub const SOCKET_URING_OP_TX_TIMESTAMP: u32 = 4;
-/// Command: `getsockname`(2), `getpeername`(2).
+/// Command: `getsockname`(2), `getpeername`(2). Since 6.19.
 pub const SOCKET_URING_OP_GETSOCKNAME: u32 = 5;

@@ -2,15 +2,15 @@
 
 /// `fdatasync`(2) instead of `fsync`(2). Since 5.1.
 pub const IORING_FSYNC_DATASYNC: u32 = 1;
-/// Poll the device for this one.
+/// Poll the device for this one. Since 4.6.
 pub const RWF_HIPRI: u32 = 1;
-/// As if opened with O_DSYNC.
+/// As if opened with O_DSYNC. Since 4.7.
 pub const RWF_DSYNC: u32 = 2;
-/// As if opened with O_SYNC.
+/// As if opened with O_SYNC. Since 4.7.
 pub const RWF_SYNC: u32 = 4;
-/// Fail with EAGAIN instead of waiting.
+/// Fail with EAGAIN instead of waiting. Since 4.13.
 pub const RWF_NOWAIT: u32 = 8;
-/// Write at the end.
+/// Write at the end. Since 4.16.
 pub const RWF_APPEND: u32 = 0x10;
 /// Write at the offset though the file is O_APPEND. Since 6.9.
 pub const RWF_NOAPPEND: u32 = 0x20;

@@ -17,8 +17,9 @@ pub struct io_uring_bpf_ctx {
     pub pdu_size: u8,
     /// Zero.
     pub pad: [u8; 5],
-    /// Arguments of the opcode: of SOCKET three `u32` family, type and protocol; of OPENAT and
-    /// OPENAT2 flags, mode and resolve.
+    /// Arguments of the opcode. Of SOCKET three `u32`: `socket.family`, `socket.type` and
+    /// `socket.protocol`; of OPENAT and OPENAT2 three `u64`: `open.flags`, `open.mode` and
+    /// `open.resolve`.
     pub args: [u64; 3],
 }
 

@@ -17,7 +17,7 @@ pub struct io_uring_buf {
     pub resv: u16,
 }
 
-/// The start of the ring, which lies over its first [`io_uring_buf`].
+/// The start of the ring, which lies over its first [`io_uring_buf`]: `bufs` starts where it does.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

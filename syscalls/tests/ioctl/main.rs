@@ -1,72 +1,25 @@
 //! ioctl requests against numbers that C compilers made of the kernel's headers.
 
+mod vectors;
+
 use annulus_syscalls::ioctl::{self, Direction, Layout};
 use annulus_syscalls::{Errno, calls, nr, syscall3};
 
-type Wide = [u8; 0x1fff];
-
-/// What each group makes of: `IO('E', 1)`, `IOR('E', 2, int)`, `IOW('E', 3, int)`,
-/// `IOWR('E', 4, i64)`, `IOR('E', 5, [u8; 0x1fff])`, `IOW(0x12, 0x70, int)`.
-const VECTORS: &[(Layout, [u32; 6])] = &[
-    (
-        Layout::Generic,
-        [
-            0x0000_4501,
-            0x8004_4502,
-            0x4004_4503,
-            0xc008_4504,
-            0x9fff_4505,
-            0x4004_1270,
-        ],
-    ),
-    (
-        Layout::Narrow,
-        [
-            0x2000_4501,
-            0x4004_4502,
-            0x8004_4503,
-            0xc008_4504,
-            0x5fff_4505,
-            0x8004_1270,
-        ],
-    ),
-    (
-        Layout::Sparc,
-        [
-            0x2000_4501,
-            0x4004_4502,
-            0x8004_4503,
-            0xc008_4504,
-            0x5fff_4505,
-            0x8004_1270,
-        ],
-    ),
-    (
-        Layout::Parisc,
-        [
-            0x0000_4501,
-            0x4004_4502,
-            0x8004_4503,
-            0xc008_4504,
-            0x5fff_4505,
-            0x8004_1270,
-        ],
-    ),
-];
+use vectors::{OLD, VECTORS, encoded, old};
 
 #[test]
 fn each_group_encodes_as_its_c_headers_do() {
     for &(layout, expected) in VECTORS {
-        let ours = [
-            layout.none(b'E', 1),
-            layout.read::<i32>(b'E', 2),
-            layout.write::<i32>(b'E', 3),
-            layout.read_write::<i64>(b'E', 4),
-            layout.read::<Wide>(b'E', 5),
-            layout.write::<i32>(0x12, 0x70),
-        ];
-        assert_eq!(ours, expected, "{layout:?}");
+        assert_eq!(encoded(layout), expected, "{layout:?}");
     }
+}
+
+#[test]
+fn each_architecture_keeps_its_old_numbers() {
+    for &(numbering, expected) in OLD {
+        assert_eq!(old(numbering), expected, "{numbering:?}");
+    }
+    assert_eq!(ioctl::Numbering::HOST.layout(), Layout::HOST);
 }
 
 #[test]
@@ -176,7 +129,13 @@ fn the_hosts_requests_are_those_of_libc() {
         (ioctl::FIONREAD, libc::FIONREAD),
         (ioctl::FIONBIO, libc::FIONBIO),
         (ioctl::FIOCLEX, libc::FIOCLEX),
+        (ioctl::FIONCLEX, libc::FIONCLEX),
+        (ioctl::TCGETS, libc::TCGETS),
+        (ioctl::TCSETS, libc::TCSETS),
+        (ioctl::TCSETSW, libc::TCSETSW),
+        (ioctl::TCSETSF, libc::TCSETSF),
         (ioctl::TIOCGWINSZ, libc::TIOCGWINSZ),
+        (ioctl::TIOCSWINSZ, libc::TIOCSWINSZ),
         (ioctl::ior::<libc::c_long>(b'f', 1), libc::FS_IOC_GETFLAGS),
         (ioctl::iow::<i32>(0x94, 9), libc::FICLONE),
     ];
