@@ -8,6 +8,7 @@ use annulus_syscalls::io_uring::register::flags::{
 use annulus_syscalls::io_uring::register::io_uring_napi;
 use annulus_syscalls::io_uring::register::op::{IORING_REGISTER_NAPI, IORING_UNREGISTER_NAPI};
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 
 /// Which queues of network cards are polled.
@@ -33,7 +34,7 @@ pub struct Napi {
     pub tracking: NapiTracking,
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Makes waits poll as `napi` says. Returns what was set before.
     ///
     /// # Errors
