@@ -14,6 +14,7 @@ mod personality;
 mod query;
 mod restrictions;
 mod workers;
+mod zcrx;
 
 use std::fs::File;
 use std::io::{Read, Write};
