@@ -60,9 +60,9 @@ pub enum CloneSource {
 /// The table of registered buffers of a ring; a ring has at most one.
 ///
 /// A slot keeps the pages of its memory, which count against the limit of locked memory
-/// (RLIMIT_MEMLOCK) unless the process had CAP_IPC_LOCK when it made the ring. An operation names a slot and memory
-/// inside of it: [`Sqe::prep_read_fixed`](crate::Sqe::prep_read_fixed) and its kin. For memory
-/// that looks after itself see [`BufferPool`](crate::BufferPool).
+/// (RLIMIT_MEMLOCK) unless the process had CAP_IPC_LOCK when it made the ring. An operation
+/// names a slot and memory inside of it: [`Sqe::prep_read_fixed`](crate::Sqe::prep_read_fixed)
+/// and its kin. For memory that looks after itself see [`BufferPool`](crate::BufferPool).
 ///
 /// Dropping it unregisters it; on a pinned ring that must happen on the ring's thread, or the
 /// table stays until the ring is gone.

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 
+use annulus_syscalls::io_uring::flags::file::IORING_FILE_INDEX_ALLOC;
 use annulus_syscalls::io_uring::open_how;
 
 use super::{Common, Sqe, SqeFlags, address};
@@ -212,6 +213,21 @@ impl Sqe {
             len: count,
             off: u64::from(offset),
         })
+    }
+
+    /// Puts the files of the `count` descriptors at `fds` into slots of the registered file table
+    /// that the kernel chooses; their numbers take the place of the descriptors. The result is how
+    /// many there were slots for, or ENFILE if there was none.
+    ///
+    /// # Safety
+    /// `fds` is valid for reads and writes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 6.0.
+    #[inline]
+    pub unsafe fn prep_files_update_alloc(&mut self, fds: *mut i32, count: u32) -> &mut Sqe {
+        // SAFETY: promised by the caller.
+        unsafe { self.prep_files_update(fds, count, IORING_FILE_INDEX_ALLOC) }
     }
 
     /// Makes a descriptor of `slot` of the registered file table; `flags` are

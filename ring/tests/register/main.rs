@@ -11,8 +11,10 @@ mod files;
 mod messages;
 mod napi;
 mod personality;
+mod pool;
 mod query;
 mod restrictions;
+mod shapes;
 mod workers;
 mod zcrx;
 
