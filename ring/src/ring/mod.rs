@@ -319,6 +319,23 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
                 return Ok(to_submit);
             }
         }
+        // SAFETY: promised by the caller.
+        unsafe { self.call_kernel(to_submit, min_complete, flags, arg, arg_size) }
+    }
+
+    /// The call, with whichever of its names is the ring's in this thread.
+    ///
+    /// # Safety
+    /// `arg` and `arg_size` describe what `flags` say, or are 0.
+    #[inline]
+    unsafe fn call_kernel(
+        &self,
+        to_submit: u32,
+        min_complete: u32,
+        mut flags: u32,
+        arg: usize,
+        arg_size: usize,
+    ) -> Result<u32, Errno> {
         let fd = match self.registered.as_ref().and_then(Registered::index_here) {
             Some(index) => {
                 flags |= IORING_ENTER_REGISTERED_RING;
