@@ -226,8 +226,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     }
 
     /// Submits what is queued, waits for nothing and runs no completion work. Returns how many
-    /// entries were consumed; with SQPOLL, how many the kernel's thread has to take, and there is
-    /// no call unless that thread sleeps.
+    /// entries were consumed; with SQPOLL, how many the kernel's thread was shown, and there is no
+    /// call unless that thread sleeps.
     ///
     /// # Errors
     /// As [`enter`](Ring::enter).
@@ -307,8 +307,11 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         self.handle.origin.check()?;
         self.cq.publish();
         self.hide_masked_opcodes();
-        let to_submit = self.sq.publish();
+        let handed_over = self.sq.unpublished();
+        let mut to_submit = self.sq.publish();
         if self.params.flags & IORING_SETUP_SQPOLL != 0 {
+            // How much of it the thread has taken meanwhile is chance.
+            to_submit = handed_over;
             let is_plain_submit = flags == self.enter_flags;
             // The tail must be visible before the flag is read, or the thread may go to sleep
             // between the two and nobody wakes it.
