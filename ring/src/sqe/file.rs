@@ -77,6 +77,7 @@ impl Sqe {
     }
 
     /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_fsync(&mut self, fd: i32, flags: u32) -> &mut Sqe {
         self.prep(on_file(Opcode::FSYNC, fd)).with_op_flags(flags)
@@ -96,6 +97,7 @@ impl Sqe {
     }
 
     /// `sync_file_range`(2) of `len` bytes (0: to the end) from `offset`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_sync_file_range(&mut self, fd: i32, len: u32, offset: u64, flags: u32) -> &mut Sqe {
         self.prep(Common {
@@ -109,6 +111,7 @@ impl Sqe {
     }
 
     /// `fallocate`(2) with `FALLOC_FL_*` mode, `len` bytes from `offset`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_fallocate(&mut self, fd: i32, mode: i32, offset: u64, len: u64) -> &mut Sqe {
         self.prep(Common {
