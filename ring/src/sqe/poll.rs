@@ -14,6 +14,10 @@ impl Sqe {
 
     /// Reports each time `fd` becomes ready for one of `mask` (`POLL*`), edge-triggered. It ends
     /// on errors, and when completions had to be kept back because the CQ was full.
+    /// A poll of a ring ends with its first report.
+    ///
+    /// # Kernel
+    /// Since 5.13. 6.18 refuses `IORING_POLL_ADD_LEVEL` with EINVAL.
     #[inline]
     pub fn prep_poll_multishot(&mut self, fd: i32, mask: u32) -> &mut Sqe {
         self.prep_poll(fd, mask, poll::IORING_POLL_ADD_MULTI)
