@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::calls;
 use annulus_syscalls::io_uring::__kernel_timespec;
 use annulus_syscalls::io_uring::flags::cancel::IORING_ASYNC_CANCEL_FD;
 use annulus_syscalls::io_uring::register::io_uring_sync_cancel_reg;
@@ -90,9 +89,8 @@ impl RingRef {
         let mut sqe = Sqe::new();
         sqe.prep_msg_ring(open.fd(), user_data, res, 0);
         let arg = (&raw const sqe).expose_provenance();
-        // SAFETY: `arg` is the one SQE that this registration reads; -1 stands for no source ring.
-        let sent = unsafe { calls::io_uring_register(-1, IORING_REGISTER_SEND_MSG_RING, arg, 1) };
-        sent.map(drop)
+        // SAFETY: `arg` is the one SQE that this registration reads.
+        unsafe { self.handle.send_message(arg) }.map(drop)
     }
 
     fn cancel(&self, request: io_uring_sync_cancel_reg) -> Result<(), Errno> {
