@@ -115,7 +115,10 @@ impl RingRef {
             return Err(Errno::EINVAL);
         }
         let open = self.handle.hold()?;
-        message.send_to(open.fd())
+        let sqe = message.sqe(open.fd());
+        let arg = (&raw const sqe).expose_provenance();
+        // SAFETY: `arg` is the one SQE that this registration reads.
+        unsafe { self.handle.send_message(arg) }.map(drop)
     }
 }
 

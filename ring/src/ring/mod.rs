@@ -28,16 +28,15 @@ use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
+use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::enter::{
-    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_REGISTERED_RING,
-    IORING_ENTER_SQ_WAKEUP,
+    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_SQ_WAKEUP,
 };
 use annulus_syscalls::io_uring::queue::{
     IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP, IORING_SQ_TASKRUN,
 };
 use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
 use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg, io_uring_params};
-use annulus_syscalls::{Errno, calls};
 
 use crate::cqe::Cqe;
 use crate::entries::{CqEntry, SqEntry};
@@ -335,20 +334,18 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         &self,
         to_submit: u32,
         min_complete: u32,
-        mut flags: u32,
+        flags: u32,
         arg: usize,
         arg_size: usize,
     ) -> Result<u32, Errno> {
-        let fd = match self.registered.as_ref().and_then(Registered::index_here) {
-            Some(index) => {
-                flags |= IORING_ENTER_REGISTERED_RING;
-                index as i32
-            }
-            None => self.fd(),
-        };
+        let registered = self.registered.as_ref().and_then(Registered::index_here);
+        let arg = (arg, arg_size);
         // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
         // the caller promised the argument.
-        unsafe { calls::io_uring_enter(fd, to_submit, min_complete, flags, arg, arg_size) }
+        unsafe {
+            self.handle
+                .enter(registered, to_submit, min_complete, flags, arg)
+        }
     }
 
     /// Lets the kernel refuse what an older one would not know.
