@@ -9,6 +9,7 @@ mod direct;
 mod eventfd;
 mod files;
 mod messages;
+mod model;
 mod napi;
 mod personality;
 mod pool;
@@ -24,7 +25,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use annulus_ring::{Cqe, Errno, Opcode, Probe, Ring, RingConfig, Sqe, SqeFlags};
-use annulus_syscalls::io_uring::register::op::IORING_REGISTER_ENABLE_RINGS;
 
 /// After this a test that waits for something has failed.
 const FAR: Duration = Duration::from_secs(60);
@@ -62,13 +62,6 @@ fn has(ring: &Ring, opcode: Opcode) -> bool {
         eprintln!("skipped: this kernel has no {opcode}");
     }
     there
-}
-
-/// Enables a ring that started disabled.
-fn enable(ring: &Ring) {
-    // SAFETY: this registration reads nothing.
-    let enabled = unsafe { ring.register(IORING_REGISTER_ENABLE_RINGS, 0, 0) };
-    assert_eq!(enabled, Ok(0));
 }
 
 /// Prepares one operation, submits it and returns its first completion.
