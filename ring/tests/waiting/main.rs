@@ -4,6 +4,8 @@
 mod support;
 
 mod clock;
+mod completions;
+mod deferred;
 mod min_wait;
 mod region;
 mod resize;
