@@ -1,6 +1,6 @@
 //! Completion work that waits for its thread: DEFER_TASKRUN, COOP_TASKRUN, SINGLE_ISSUER.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use annulus_ring::{Errno, Probe, Ring, Wait};
 
-use crate::support::{NEVER, pinned, pop_all, push_nop, ring, wait_for};
+use crate::support::{NEVER, end_of_stream, pinned, pop_all, push_nop, ring, wait_for};
 
 /// Polls `fd` for bytes to read.
 fn push_poll(ring: &mut Ring, fd: &impl AsRawFd, user_data: u64) {
@@ -131,16 +131,6 @@ fn a_ring_whose_thread_is_gone_is_nobodys_and_can_still_be_dropped() {
     drop(ring);
     // The poll held the last reference to the other end: with the ring it is gone.
     end_of_stream(&mut theirs);
-}
-
-/// Waits until the other end is gone.
-fn end_of_stream(stream: &mut UnixStream) {
-    stream.set_read_timeout(Some(NEVER)).expect("set");
-    match stream.read_to_end(&mut Vec::new()) {
-        Ok(_) => {}
-        // What was written to it was never read.
-        Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET)),
-    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod completions;
 mod deferred;
 mod min_wait;
 mod region;
+mod registered;
 mod resize;
 mod signals;
+mod submissions;
 mod timed;
