@@ -6,6 +6,7 @@ mod support;
 mod clock;
 mod completions;
 mod deferred;
+mod emulated;
 mod fork;
 mod min_wait;
 mod region;
