@@ -2,7 +2,7 @@
 
 use annulus_ring::{
     BufMemory, BufRing, BufferPool, BufferTable, Cqe, FileSlot, FileTable, FixedBuf, Kernel,
-    LentBuf, Personality, Ring, RingRef, SetupError, Sqe,
+    LentBuf, MemRegion, Personality, Ring, RingRef, SetupError, SignalSet, Sqe, Wait, WaitRegion,
 };
 
 fn is_send<T: Send>() {}
@@ -34,4 +34,12 @@ fn what_is_registered_is_shared_and_moves() {
     is_sync::<(FileTable, FileSlot, BufferTable, Personality)>();
     is_send::<(BufferPool, FixedBuf, LentBuf)>();
     is_sync::<(BufferPool, FixedBuf, LentBuf)>();
+}
+
+#[test]
+fn regions_move_between_threads_and_waits_are_plain_values() {
+    is_send::<(MemRegion, WaitRegion)>();
+    <WaitRegion as NotSync<_>>::check();
+    is_send::<(Wait, SignalSet)>();
+    is_sync::<(Wait, SignalSet)>();
 }
