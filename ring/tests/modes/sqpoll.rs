@@ -1,6 +1,7 @@
 //! SQPOLL: the kernel's thread takes entries, sleeps, is woken, is shared, and goes.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use annulus_ring::{Errno, Ring, RingConfig};
 
@@ -271,6 +272,31 @@ fn a_program_can_be_run_while_the_thread_is_there() {
     let status = std::process::Command::new("true").status();
     assert!(status.expect("it runs").success());
     nop_works(&mut ring);
+}
+
+#[test]
+fn looking_at_a_ring_while_its_thread_works_disturbs_nothing() {
+    let mut ring = Ring::new(&sqpoll(1)).expect("a ring");
+    let fd = ring.fd();
+    let done = AtomicBool::new(false);
+    let looked = std::thread::scope(|scope| {
+        let looker = scope.spawn(|| {
+            let mut looked = 0;
+            while !done.load(Ordering::Relaxed) || looked == 0 {
+                let head = field_of(fd, "SqHead");
+                let tail = field_of(fd, "SqTail");
+                assert!(head >= 0 && tail >= 0);
+                looked += 1;
+            }
+            looked
+        });
+        for _ in 0..2000 {
+            nop_works(&mut ring);
+        }
+        done.store(true, Ordering::Relaxed);
+        looker.join().expect("it looked")
+    });
+    assert!(looked > 0);
 }
 
 /// Set in the process that the next test starts.
