@@ -17,19 +17,19 @@ fn sqpoll(idle_ms: u32) -> RingConfig {
     }
 }
 
-/// A field of what the kernel says about the descriptor.
-fn field_of(fd: i32, name: &str) -> i64 {
+/// A field of what the kernel says about the descriptor; nothing while the ring is busy.
+fn field_of(fd: i32, name: &str) -> Option<i64> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).expect("an open one");
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.expect("the kernel says so").trim_start_matches(':');
-    value.trim().parse().expect("a number")
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number = value.trim_start_matches(':').trim().parse();
+    Some(number.expect("a number"))
 }
 
 /// The number of the thread that takes this ring's entries. Until that runs, the kernel says the
 /// number of the thread that made the ring.
 fn thread_of(fd: i32) -> i64 {
     loop {
-        let thread = field_of(fd, "SqThread");
+        let thread = field_of(fd, "SqThread").unwrap_or(-1);
         let name = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
         if name.is_ok_and(|name| name.starts_with("iou-sqp-")) {
             return thread;
@@ -283,10 +283,7 @@ fn looking_at_a_ring_while_its_thread_works_disturbs_nothing() {
         let looker = scope.spawn(|| {
             let mut looked = 0;
             while !done.load(Ordering::Relaxed) || looked == 0 {
-                let head = field_of(fd, "SqHead");
-                let tail = field_of(fd, "SqTail");
-                assert!(head >= 0 && tail >= 0);
-                looked += 1;
+                looked += u32::from(field_of(fd, "SqHead").is_some());
             }
             looked
         });
