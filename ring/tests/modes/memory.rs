@@ -242,6 +242,36 @@ fn many_rings_on_memory_live_beside_each_other() {
     }
 }
 
+/// What the kernel says about the mapping that holds `address`.
+fn flags_of_mapping(address: u64) -> String {
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("proc is there");
+    let mut is_inside = false;
+    for line in text.lines() {
+        let range = line
+            .split(' ')
+            .next()
+            .and_then(|range| range.split_once('-'));
+        let number = |digits| u64::from_str_radix(digits, 16);
+        if let Some((Ok(start), Ok(end))) = range.map(|(from, to)| (number(from), number(to))) {
+            is_inside = (start..end).contains(&address);
+        }
+        if let (true, Some(flags)) = (is_inside, line.strip_prefix("VmFlags:")) {
+            return flags.to_owned();
+        }
+    }
+    panic!("nothing is mapped at {address:#x}");
+}
+
+#[test]
+fn memory_of_a_ring_is_not_for_forked_children() {
+    let ring = on_memory(&small()).expect("a ring");
+    let (queues, sqes) = (ring.params().cq_off, ring.params().sq_off);
+    for address in [queues.user_addr, sqes.user_addr] {
+        let flags = flags_of_mapping(address);
+        assert!(flags.split(' ').any(|flag| flag == "dc"), "{flags}");
+    }
+}
+
 #[test]
 fn addresses_that_are_no_memory_are_refused() {
     let asked = |queues: u64, sqes: u64| {
