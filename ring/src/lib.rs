@@ -44,6 +44,7 @@ mod ring_memory;
 mod ring_ref;
 mod setup;
 mod sqe;
+mod thread_number;
 mod version;
 
 pub use annulus_syscalls::Errno;

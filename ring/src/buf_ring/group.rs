@@ -13,6 +13,7 @@ use annulus_syscalls::Errno;
 use super::selected::{Holders, Selected};
 use super::{BufLedger, BufRing, BufRingConfig};
 use crate::cqe::Cqe;
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 use crate::sqe::Sqe;
 
@@ -65,7 +66,10 @@ impl BufGroup {
     ///
     /// # Kernel
     /// Since 5.19; what is newer is given up as [`BufRingConfig`] says.
-    pub fn new(ring: &Ring, config: &BufRingConfig) -> Result<BufGroup, Errno> {
+    pub fn new(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        config: &BufRingConfig,
+    ) -> Result<BufGroup, Errno> {
         let ring = BufRing::empty(ring, config)?;
         let holders = Arc::new(Holders::new(ring.memory().clone()));
         let mut group = BufGroup {

@@ -8,6 +8,7 @@ use annulus_syscalls::io_uring::queue::{IORING_OFF_PBUF_RING, IORING_OFF_PBUF_SH
 use annulus_syscalls::io_uring::register::io_uring_buf;
 
 use super::BufRingConfig;
+use crate::entries::{CqEntry, SqEntry};
 use crate::map::Map;
 use crate::ring::Ring;
 
@@ -36,7 +37,10 @@ unsafe impl Sync for Buffers {}
 
 impl BufMemory {
     /// Entries and buffers in one private mapping.
-    pub(super) fn anonymous(ring: &Ring, config: &BufRingConfig) -> Result<BufMemory, Errno> {
+    pub(super) fn anonymous(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        config: &BufRingConfig,
+    ) -> Result<BufMemory, Errno> {
         let count = usize::from(config.count);
         let entries_bytes = count * size_of::<io_uring_buf>();
         let buffers_at = entries_bytes.next_multiple_of(PAGE_BYTES_MAX);
@@ -53,7 +57,10 @@ impl BufMemory {
     }
 
     /// Buffers in a private mapping, and the entries of a ring that the kernel has allocated.
-    pub(super) fn kernel_mapped(ring: &Ring, config: &BufRingConfig) -> Result<BufMemory, Errno> {
+    pub(super) fn kernel_mapped(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        config: &BufRingConfig,
+    ) -> Result<BufMemory, Errno> {
         let map = Map::anonymous(buffers_bytes(config)?, ring.origin())?;
         let entries_bytes = usize::from(config.count) * size_of::<io_uring_buf>();
         let offset = IORING_OFF_PBUF_RING | u64::from(config.group) << IORING_OFF_PBUF_SHIFT;

@@ -32,6 +32,7 @@ use annulus_syscalls::io_uring::register::op::{
 use annulus_syscalls::io_uring::register::{io_uring_buf, io_uring_buf_reg, io_uring_buf_status};
 
 use crate::cursor::Cursor;
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 use crate::ring::Ring;
 use crate::version::Version;
@@ -64,7 +65,12 @@ impl BufRing {
     ///
     /// # Kernel
     /// Since 5.19.
-    pub fn new(ring: &Ring, group: u16, count: u16, size_bytes: u32) -> Result<BufRing, Errno> {
+    pub fn new(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        group: u16,
+        count: u16,
+        size_bytes: u32,
+    ) -> Result<BufRing, Errno> {
         BufRing::with_config(ring, &BufRingConfig::new(group, count, size_bytes))
     }
 
@@ -78,7 +84,10 @@ impl BufRing {
     ///
     /// # Kernel
     /// Since 5.19. What [`BufRingConfig`] says is given up on older ones is missing afterwards.
-    pub fn with_config(ring: &Ring, config: &BufRingConfig) -> Result<BufRing, Errno> {
+    pub fn with_config(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        config: &BufRingConfig,
+    ) -> Result<BufRing, Errno> {
         let mut buf_ring = BufRing::empty(ring, config)?;
         for id in 0..config.count {
             // SAFETY: the buffers are new: nobody refers to them.
@@ -89,7 +98,10 @@ impl BufRing {
     }
 
     /// As [`with_config`](BufRing::with_config), with nothing pushed.
-    pub(crate) fn empty(ring: &Ring, config: &BufRingConfig) -> Result<BufRing, Errno> {
+    pub(crate) fn empty(
+        ring: &Ring<impl SqEntry, impl CqEntry>,
+        config: &BufRingConfig,
+    ) -> Result<BufRing, Errno> {
         config.check()?;
         ring.origin().check()?;
         let memory = if config.kernel_mapped {
@@ -332,7 +344,11 @@ impl Drop for BufRing {
 
 /// Registers entries at `addr` (0: the kernel's own), giving up `min_left` first, then
 /// `incremental`, while the kernel says EINVAL. Returns what it granted.
-fn register(ring: &Ring, mut config: BufRingConfig, addr: u64) -> Result<BufRingConfig, Errno> {
+fn register(
+    ring: &Ring<impl SqEntry, impl CqEntry>,
+    mut config: BufRingConfig,
+    addr: u64,
+) -> Result<BufRingConfig, Errno> {
     let mask = ring.mask();
     if config.kernel_mapped && mask.hides(MMAP_SINCE) {
         return Err(Errno::EINVAL);
@@ -349,7 +365,11 @@ fn register(ring: &Ring, mut config: BufRingConfig, addr: u64) -> Result<BufRing
     }
 }
 
-fn register_once(ring: &Ring, config: &BufRingConfig, addr: u64) -> Result<(), Errno> {
+fn register_once(
+    ring: &Ring<impl SqEntry, impl CqEntry>,
+    config: &BufRingConfig,
+    addr: u64,
+) -> Result<(), Errno> {
     let mut flags = 0;
     if config.kernel_mapped {
         flags |= IOU_PBUF_RING_MMAP;
