@@ -1,4 +1,7 @@
 //! Sending and receiving.
+//!
+//! A `len` is in bytes. The kernel moves at most 0x7fff_f000 of them in one call, and refuses 2^31
+//! and more with EINVAL.
 
 use core::ffi::c_void;
 

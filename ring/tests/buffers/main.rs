@@ -6,6 +6,7 @@ mod incremental;
 mod kinds;
 mod ledger;
 mod legacy;
+mod lengths;
 mod multishot;
 mod raw;
 mod recv_bundles;
