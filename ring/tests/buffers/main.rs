@@ -7,6 +7,7 @@ mod kinds;
 mod ledger;
 mod legacy;
 mod lengths;
+mod messages;
 mod multishot;
 mod raw;
 mod recv_bundles;

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use annulus_ring::{BufGroup, BufRingConfig, Errno, Selected};
+use annulus_ring::{BufGroup, BufRingConfig, Errno, Ring, RingConfig, Selected};
 use annulus_syscalls::io_uring::feat::IORING_FEAT_RECVSEND_BUNDLE;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
@@ -221,7 +221,12 @@ fn a_message_sent_on_from_its_buffer_is_not_overwritten() {
 
 /// Two streams take from one group in turn; each comes whole, in order.
 fn share(is_incremental: bool, is_bundle: bool) {
-    let mut ring = ring();
+    let config = RingConfig {
+        // Completion work in the enters of this thread, or whenever it comes.
+        pinned: is_incremental,
+        ..RingConfig::default()
+    };
+    let mut ring = Ring::new(&config).expect("a ring");
     if is_bundle && ring.features() & IORING_FEAT_RECVSEND_BUNDLE == 0 {
         return super::skip("bundles are newer than this kernel (6.10)");
     }
@@ -248,7 +253,7 @@ fn share(is_incremental: bool, is_bundle: bool) {
         }));
         receivers.push(theirs);
     }
-    let start = |ring: &mut annulus_ring::Ring, group: &mut BufGroup, index: usize| {
+    let start = |ring: &mut Ring, group: &mut BufGroup, index: usize| {
         let sqe = ring.get_sqe().expect("room");
         let fd = receivers[index].as_raw_fd();
         let prepared = if is_bundle {
