@@ -216,7 +216,10 @@ impl BufGroup {
     ///
     /// # Safety
     /// `cqe` is a completion of an operation that this group prepared, not as a bundle; it is told
-    /// once, and all of them in the order in which the ring gave them.
+    /// once, and all of them in the order in which the ring gave them. In an incremental group an
+    /// operation that claims before it knows, as [`take_read`](BufGroup::take_read) says, is the
+    /// only one under way: a completion does not say where its bytes are, and others could
+    /// overtake it.
     #[inline]
     pub unsafe fn take(&mut self, cqe: &Cqe) -> Result<Option<Selected>, Errno> {
         // SAFETY: promised by the caller.
