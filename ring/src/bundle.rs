@@ -95,8 +95,8 @@ impl SendGroup {
     ///
     /// # Kernel
     /// Since 6.10.
-    pub fn new(
-        ring: &Ring<impl SqEntry, impl CqEntry>,
+    pub fn new<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
         group: u16,
         count: u16,
         size_bytes: u32,
