@@ -19,3 +19,4 @@ mod open_close;
 mod read_write;
 mod register_call;
 mod setup_call;
+mod sockets;
