@@ -146,6 +146,8 @@ fn a_multishot_accept_loses_no_client_in_a_crowd_and_is_armed_again_when_it_ends
     };
     let mut ring = Ring::new(&config).expect("a ring");
     let listener = listener();
+    // Room for all of them: who finds none tries again only a second later.
+    annulus_syscalls::calls::listen(listener.as_raw_fd(), 1024).expect("listens");
     let address = listener.local_addr().expect("its address");
     let crowd: Vec<_> = (0..4)
         .map(|_| {
