@@ -21,8 +21,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// it has to: a later thread at the same place in memory would be taken for this one.
     ///
     /// # Errors
-    /// EEXIST if it is registered already, or the ring has no descriptor; EBUSY when the thread has 16 registered rings; ENOMEM;
-    /// EBADF in a forked child.
+    /// EEXIST if it is registered already, or the ring has no descriptor; EBUSY when the thread has
+    /// 16 registered rings; ENOMEM; EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.18.
