@@ -1,5 +1,7 @@
 //! Reaping many completions at once: the tail is read once, and the head published once.
 
+use annulus_syscalls::Errno;
+
 use super::Ring;
 use crate::cursor::Cursor;
 use crate::entries::{CqEntry, SqEntry};
@@ -27,6 +29,28 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// ```
     pub fn reap(&mut self, into: &mut [C::Completion]) -> usize {
         self.completions().copy_into(into)
+    }
+
+    /// As [`reap`](Ring::reap), after waiting until at least `min_complete` are there, or as many
+    /// as fit if that is fewer. It enters, and submits what is queued, only where there are not as
+    /// many yet, or where some wait in the kernel because the CQ was full. In a CQ of mixed sizes,
+    /// and with IOPOLL, it may be fewer: see [`cq_ready`](Ring::cq_ready) and
+    /// [`enter`](Ring::enter).
+    ///
+    /// # Errors
+    /// As [`enter`](Ring::enter); nothing was reaped then.
+    pub fn reap_at_least(
+        &mut self,
+        min_complete: u32,
+        into: &mut [C::Completion],
+    ) -> Result<usize, Errno> {
+        self.handle.origin.check()?;
+        let fit = u32::try_from(into.len()).unwrap_or(u32::MAX);
+        let wanted = min_complete.min(fit);
+        if self.cq_ready() < wanted || self.cq_overflowed() {
+            self.enter(wanted, None)?;
+        }
+        Ok(self.reap(into))
     }
 
     /// The completions that are there now, oldest first. Dropping the iterator gives the slots of

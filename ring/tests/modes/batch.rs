@@ -111,6 +111,47 @@ fn overflowed_completions_come_in_batches_after_the_next_enter() {
 }
 
 #[test]
+fn a_batch_is_waited_for_and_submits_what_it_waits_for() {
+    let mut ring = ring();
+    let mut cqes = [Cqe::default(); 3];
+    for number in 0..4 {
+        push_nop(&mut ring, number);
+    }
+    // 1. None is there: the entries are submitted, and three fit.
+    assert_eq!(ring.reap_at_least(100, &mut cqes), Ok(3));
+    assert_eq!(cqes[2].user_data(), 2);
+    // 2. One is there, which is enough: no entry is submitted.
+    push_nop(&mut ring, 4);
+    assert_eq!(ring.reap_at_least(1, &mut cqes), Ok(1));
+    assert_eq!((cqes[0].user_data(), ring.sq_queued()), (3, 1));
+    // 3. None is there and none is wanted.
+    assert_eq!(ring.reap_at_least(0, &mut cqes), Ok(0));
+    assert_eq!(ring.reap_at_least(5, &mut []), Ok(0));
+    assert_eq!(ring.reap_at_least(1, &mut cqes), Ok(1));
+    assert_eq!(cqes[0].user_data(), 4);
+}
+
+#[test]
+fn a_batch_brings_what_overflowed() {
+    let mut ring = ring();
+    for number in 0..30 {
+        push_nop(&mut ring, number);
+        ring.submit().expect("submitted");
+    }
+    let mut seen = 0;
+    while seen < 30 {
+        let mut cqes = [Cqe::default(); 4];
+        let reaped = ring.reap_at_least(1, &mut cqes).expect("entered");
+        assert!(reaped >= 1);
+        for cqe in &cqes[..reaped] {
+            assert_eq!(cqe.user_data(), seen);
+            seen += 1;
+        }
+    }
+    assert!(!ring.cq_overflowed());
+}
+
+#[test]
 fn wide_and_mixed_completions_come_in_batches_too() {
     let mut wide = Ring::<Sqe, Cqe32>::with_entries(&small()).expect("a ring");
     for round in 0..20 {

@@ -8,7 +8,7 @@ use annulus_ring::{Errno, Ring, RingConfig};
 use super::{nop_works, push_nop, small};
 
 /// Long enough that the thread does not sleep in the middle of a test that wants it awake.
-const LONG_MS: u32 = 2000;
+const LONG_MS: u32 = 1000;
 
 fn sqpoll(idle_ms: u32) -> RingConfig {
     RingConfig {
@@ -79,7 +79,7 @@ fn while_it_is_awake_entries_complete_without_a_call() {
     let mut ring = Ring::new(&sqpoll(LONG_MS)).expect("a ring");
     nop_works(&mut ring);
     let mut without_a_call = 0;
-    for round in 0..1000 {
+    for round in 0..300 {
         push_nop(&mut ring, round);
         // Awake before, it does not go to sleep without having seen the entry.
         let awake = !ring.sq_needs_wakeup();
@@ -88,7 +88,7 @@ fn while_it_is_awake_entries_complete_without_a_call() {
         assert_eq!(ring.pop().expect("ready").user_data(), round);
         without_a_call += u32::from(awake);
     }
-    assert!(without_a_call >= 100, "{without_a_call} of 1000");
+    assert!(without_a_call >= 30, "{without_a_call} of 300");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_full_sq_is_waited_for_and_nothing_is_lost() {
             ..sqpoll(idle_ms)
         };
         let mut ring = Ring::new(&config).expect("a ring");
-        let (total, mut seen, mut waits) = (5000, 0, 0);
+        let (total, mut seen, mut waits) = (2000, 0, 0);
         for user_data in 0..total {
             while ring.sq_space_left() == 0 {
                 let free = ring.wait_sq_room().expect("room comes");
@@ -171,7 +171,7 @@ fn a_full_sq_is_waited_for_and_nothing_is_lost() {
                 seen += 1;
             }
         }
-        assert!(waits >= 1000, "{waits} waits");
+        assert!(waits >= 100, "{waits} waits");
     }
 }
 
@@ -287,7 +287,7 @@ fn looking_at_a_ring_while_its_thread_works_disturbs_nothing() {
             }
             looked
         });
-        for _ in 0..2000 {
+        for _ in 0..500 {
             nop_works(&mut ring);
         }
         done.store(true, Ordering::Relaxed);
