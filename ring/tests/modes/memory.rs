@@ -84,6 +84,44 @@ fn memory_that_was_used_before_is_cleared_for_the_ring() {
     nop_works(&mut ring);
 }
 
+/// Ordinary memory, leaked, which a forked child shares until one of the two writes to it.
+fn ordinary_memory(size_bytes: usize) -> RingMemory {
+    let layout = std::alloc::Layout::from_size_align(size_bytes, 4096).expect("a layout");
+    // SAFETY: the layout has a size.
+    let start = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).expect("memory");
+    // SAFETY: nobody else has it, and it is leaked.
+    unsafe { RingMemory::from_raw(start, size_bytes) }.expect("page-aligned")
+}
+
+#[test]
+fn a_ring_on_memory_of_either_kind_goes_on_after_a_fork() {
+    let config = small();
+    let size_bytes = RingMemory::bytes_for(&config).expect("valid numbers");
+    for memory in [memory_for(&config), ordinary_memory(size_bytes)] {
+        let mut ring = Ring::on_memory(&config, memory).expect("a ring");
+        nop_works(&mut ring);
+        push_nop(&mut ring, 1);
+        // SAFETY: the child does nothing but look at the ring and leave.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0, "fork");
+        if pid == 0 {
+            let is_dead = ring.get_sqe().is_none() && ring.submit() == Err(Errno::EBADF);
+            // SAFETY: leaves at once, running nothing of the parent's.
+            unsafe { libc::_exit(i32::from(!is_dead)) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!((waited, status), (pid, 0));
+        // The kernel and this process still look at the same pages.
+        assert_eq!(ring.submit_and_wait(1), Ok(1));
+        assert_eq!(ring.pop().expect("waited for").user_data(), 1);
+        for _ in 0..40 {
+            nop_works(&mut ring);
+        }
+    }
+}
+
 #[test]
 fn memory_that_does_not_begin_on_a_page_is_refused() {
     let inside = NonNull::<u64>::dangling().cast();

@@ -1,6 +1,8 @@
 //! An index that stands for a ring belongs to one thread, and to no later one.
 
-use annulus_ring::Ring;
+use annulus_ring::{
+    Cqe32, MixedCqe, MixedCqes, MixedSqes, Ring, RingBytes, RingMemory, Sqe128, WideSqe,
+};
 use annulus_syscalls::arch::thread_pointer;
 
 use super::{push_nop, small};
@@ -31,4 +33,14 @@ fn an_index_means_nothing_to_a_thread_that_took_the_place_of_the_one_that_had_it
         reused += u32::from(second.join().expect("it works") == place);
     }
     assert!(reused > 0, "no thread took another's place");
+}
+
+fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
+
+#[test]
+fn rings_of_every_entry_move_between_threads_and_what_is_copied_out_is_shared() {
+    is_send::<(Ring<Sqe128, Cqe32>, Ring<MixedSqes, MixedCqes>)>();
+    is_send::<(RingMemory, RingBytes, Sqe128, WideSqe, Cqe32, MixedCqe)>();
+    is_sync::<(RingMemory, RingBytes, Sqe128, WideSqe, Cqe32, MixedCqe)>();
 }
