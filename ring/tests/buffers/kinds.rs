@@ -9,6 +9,11 @@ use annulus_ring::{
     Version,
 };
 
+use annulus_syscalls::io_uring::register::io_uring_buf_reg;
+use annulus_syscalls::io_uring::register::op::{
+    IORING_REGISTER_PBUF_RING, IORING_UNREGISTER_PBUF_RING,
+};
+
 use super::{GROUP, ring, skip, take, wait};
 
 fn masked(mask: Mask) -> Ring {
@@ -145,6 +150,95 @@ fn what_makes_no_sense_is_refused_before_the_kernel_is_asked() {
         let made = BufRing::with_config(&ring, &config).map(drop);
         assert_eq!(made, Err(Errno::EINVAL), "{config:?}");
     }
+}
+
+/// A registration as the kernel sees it; whatever it names is refused, or empty.
+fn register_raw(ring: &Ring, opcode: u32, request: &io_uring_buf_reg) -> Result<u32, Errno> {
+    let arg = std::ptr::from_ref(request).expose_provenance();
+    // SAFETY: `arg` is the one request that these registrations read, or read and write.
+    unsafe { ring.register(opcode, arg, 1) }
+}
+
+#[test]
+fn the_kernel_refuses_what_a_buffer_ring_cannot_be() {
+    let ring = ring();
+    let page = BufRing::new(&ring, GROUP, 1, 64 * 1024).expect("some memory");
+    let addr = page.memory().start(0).addr().get() as u64;
+    let good = io_uring_buf_reg {
+        ring_addr: addr,
+        ring_entries: 1,
+        bgid: GROUP + 1,
+        ..io_uring_buf_reg::default()
+    };
+    let bad = [
+        (
+            "an address that starts no page",
+            io_uring_buf_reg {
+                ring_addr: addr + 16,
+                ..good
+            },
+        ),
+        (
+            "no entries",
+            io_uring_buf_reg {
+                ring_entries: 0,
+                ..good
+            },
+        ),
+        (
+            "no power of two",
+            io_uring_buf_reg {
+                ring_entries: 3,
+                ..good
+            },
+        ),
+        (
+            "more than 32,768 entries",
+            io_uring_buf_reg {
+                ring_entries: 1 << 16,
+                ..good
+            },
+        ),
+        (
+            "an unknown flag",
+            io_uring_buf_reg {
+                flags: 1 << 15,
+                ..good
+            },
+        ),
+        (
+            "reserved words",
+            io_uring_buf_reg {
+                resv: [0, 0, 1, 0, 0],
+                ..good
+            },
+        ),
+    ];
+    for (what, request) in bad {
+        let refused = register_raw(&ring, IORING_REGISTER_PBUF_RING, &request);
+        assert_eq!(refused, Err(Errno::EINVAL), "{what}");
+    }
+    let nowhere = io_uring_buf_reg {
+        ring_addr: 0,
+        ..good
+    };
+    let refused = register_raw(&ring, IORING_REGISTER_PBUF_RING, &nowhere);
+    assert!(
+        matches!(refused, Err(Errno::EFAULT | Errno::EINVAL)),
+        "{refused:?}"
+    );
+    let twice = io_uring_buf_reg {
+        bgid: GROUP,
+        ..good
+    };
+    let refused = register_raw(&ring, IORING_REGISTER_PBUF_RING, &twice);
+    assert_eq!(refused, Err(Errno::EEXIST), "the group is there");
+    let unknown = io_uring_buf_reg {
+        bgid: GROUP + 1,
+        ..io_uring_buf_reg::default()
+    };
+    let refused = register_raw(&ring, IORING_UNREGISTER_PBUF_RING, &unknown);
+    assert_eq!(refused, Err(Errno::ENOENT), "there is no such group");
 }
 
 #[test]

@@ -301,7 +301,29 @@ fn registered_memory_is_sent_without_copying_too() {
     theirs.read_exact(&mut got).expect("read");
     assert_eq!(got, memory[..5000]);
     assert_eq!(outcome(&mut ring).0, Ok(5000));
-    // 2. Beyond its end, and from a slot that is not there.
+    // 2. As a message of two parts of it, where the kernel knows that.
+    let parts = [
+        IoSlice::new(&memory[..100]),
+        IoSlice::new(&memory[200..300]),
+    ];
+    // SAFETY: a zeroed `msghdr` has neither name nor control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = parts.as_ptr().cast_mut().cast();
+    message.msg_iovlen = 2;
+    // SAFETY: all of it outlives the notification, which is waited for.
+    submit(&mut ring, |sqe| unsafe {
+        sqe.prep_sendmsg_zc_fixed(ours.as_raw_fd(), (&raw const message).cast(), 0, 0, 0);
+    });
+    match outcome(&mut ring).0 {
+        Err(Errno::EINVAL) => {
+            skip("registered memory in messages is newer than this kernel (6.15)")
+        }
+        sent => {
+            assert_eq!(sent, Ok(200));
+            theirs.read_exact(&mut got[..200]).expect("read");
+        }
+    }
+    // 3. Beyond its end, and from a slot that is not there.
     for (start, slot) in [(memory.len() - 10, 0), (0, 1)] {
         // SAFETY: as above; nothing is read, as it is refused.
         submit(&mut ring, |sqe| unsafe {
