@@ -11,6 +11,9 @@ use crate::opcode::Opcode;
 impl Sqe {
     /// `openat`(2) with `O_*` flags and, for a new file, `mode`. The result is the descriptor.
     ///
+    /// A path that is not cached is followed by a worker thread: `/proc/thread-self` is that
+    /// worker's then, while `/proc/self` is the process's own.
+    ///
     /// # Safety
     /// `path` ends in a NUL, lent until consumed.
     #[inline]

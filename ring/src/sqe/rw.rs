@@ -10,6 +10,8 @@ impl Sqe {
     /// [`CURRENT_POSITION`](crate::CURRENT_POSITION) `read`(2). The result is the number of
     /// bytes, 0 at the end.
     ///
+    /// A pipe ignores the offset; a socket takes 0 or the current position, else ESPIPE.
+    ///
     /// # Safety
     /// `buf` is valid for writes of `len` bytes, lent until the last CQE.
     #[inline]

@@ -206,14 +206,16 @@ fn a_ring_works_with_nothing_but_system_calls() {
     // SAFETY: no MAP_FIXED.
     let slots = unsafe { calls::mmap(4096, read_write, shared, fd, IORING_OFF_SQES) };
     let slots = slots.expect("mapped").cast::<io_uring_sqe>();
-    // SAFETY: the kernel says where the words are.
-    let [tail, array, ready, head] = [
+    let offsets = [
         params.sq_off.tail,
         params.sq_off.array,
         params.cq_off.tail,
         params.cq_off.head,
-    ]
-    .map(|offset| unsafe { word(rings, offset) });
+    ];
+    let [tail, array, ready, head] = offsets.map(|offset| {
+        // SAFETY: the kernel says where the words are; the mapping stays to the end.
+        unsafe { word(rings, offset) }
+    });
     for round in 1..=3 {
         let sqe = io_uring_sqe {
             opcode: Opcode::NOP.0,

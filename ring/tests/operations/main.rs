@@ -8,6 +8,7 @@ mod children;
 mod conversations;
 mod direct;
 mod files;
+mod kinds;
 mod names;
 mod queues;
 mod timeouts;

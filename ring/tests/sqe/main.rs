@@ -7,6 +7,7 @@ mod bytes_of_files;
 mod control;
 mod data;
 mod files;
+mod opcodes;
 mod sockets;
 
 use std::ffi::CStr;

@@ -33,11 +33,9 @@ impl Message {
             .collect();
         let header = std::mem::MaybeUninit::<libc::msghdr>::zeroed();
         // SAFETY: an all-zero header is one of nothing.
-        let header = libc::msghdr {
-            msg_iov: vectors.as_mut_ptr(),
-            msg_iovlen: vectors.len(),
-            ..unsafe { header.assume_init() }
-        };
+        let mut header = unsafe { header.assume_init() };
+        header.msg_iov = vectors.as_mut_ptr();
+        header.msg_iovlen = vectors.len();
         let name = std::mem::MaybeUninit::<libc::sockaddr_storage>::zeroed();
         Message {
             header: Box::new(header),

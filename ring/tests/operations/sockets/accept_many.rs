@@ -149,7 +149,9 @@ fn a_multishot_accept_loses_no_client_in_a_crowd_and_is_armed_again_when_it_ends
     // Room for all of them: who finds none tries again only a second later.
     annulus_syscalls::calls::listen(listener.as_raw_fd(), 1024).expect("listens");
     let address = listener.local_addr().expect("its address");
-    let crowd: Vec<_> = (0..4)
+    // A quarter waits before the first accept is armed, the others come while it runs.
+    let early = clients_of(&listener, CLIENTS / 4);
+    let crowd: Vec<_> = (0..3)
         .map(|_| {
             std::thread::spawn(move || {
                 // Each is connected and gone: the port and the place in the queue are free again.
@@ -180,5 +182,8 @@ fn a_multishot_accept_loses_no_client_in_a_crowd_and_is_armed_again_when_it_ends
         member.join().expect("no panic");
     }
     assert_eq!(accepted, CLIENTS);
-    assert!((1..=CLIENTS).contains(&armed), "armed {armed} times");
+    // Four completions fit, and the fifth, which overflows, is the last: those who waited
+    // alone ended it so often.
+    assert!(armed >= CLIENTS / 4 / 5, "armed {armed} times");
+    drop(early);
 }
