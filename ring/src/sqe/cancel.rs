@@ -77,7 +77,8 @@ impl Sqe {
     }
 
     /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring but those that
-    /// limit others. The result is how many.
+    /// limit others. The result is how many. The time it takes grows faster than their number:
+    /// 20 ms for 1,000 waiting polls, 0.8 s for 10,000 and 10 s for 30,000 were measured on 6.18.
     ///
     /// # Kernel
     /// Since 5.19.

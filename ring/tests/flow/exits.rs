@@ -9,10 +9,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use annulus_ring::{CURRENT_POSITION, Ring, SqeFlags};
 use annulus_syscalls::io_uring::__kernel_timespec;
+use annulus_syscalls::io_uring::flags::futex::{FUTEX2_PRIVATE, FUTEX2_SIZE_U32};
+use annulus_syscalls::io_uring::flags::timeout::IORING_TIMEOUT_MULTISHOT;
 
 use super::child::{finish, is_child, start};
 use super::support::{FOREVER, LIMIT, assert_quiet, entry, pinned_ring, pipe, ring, span};
@@ -20,6 +23,8 @@ use super::support::{FOREVER, LIMIT, assert_quiet, entry, pinned_ring, pipe, rin
 /// What the child reads into: there as long as the process.
 static mut BUFFER: [u8; 64] = [0; 64];
 static SOON: __kernel_timespec = span(Duration::from_millis(1));
+/// A futex that nobody wakes.
+static WORD: AtomicU32 = AtomicU32::new(0);
 const INPUT: i32 = 0;
 const IN: u32 = libc::POLLIN as u32;
 
@@ -40,10 +45,17 @@ fn work(ring: &mut Ring) {
         .add_flags(SqeFlags::IO_LINK);
     // SAFETY: as above.
     unsafe { entry(ring, 7).prep_link_timeout(&FOREVER, 0) };
+    let any = u64::from(u32::MAX);
+    let flags = FUTEX2_SIZE_U32 | FUTEX2_PRIVATE;
+    // SAFETY: the word lives as long as the process.
+    unsafe { entry(ring, 11).prep_futex_wait(WORD.as_ptr(), 0, any, flags) };
+    // SAFETY: there is no memory.
+    unsafe {
+        entry(ring, 12).prep_waitid(libc::P_ALL, 0, std::ptr::null_mut(), libc::WEXITED as u32)
+    };
     // One that keeps completing while the process ends.
-    let endless = annulus_syscalls::io_uring::flags::timeout::IORING_TIMEOUT_MULTISHOT;
     // SAFETY: `SOON` is never freed.
-    unsafe { entry(ring, 8).prep_timeout(&raw const SOON, 0, endless) };
+    unsafe { entry(ring, 8).prep_timeout(&raw const SOON, 0, IORING_TIMEOUT_MULTISHOT) };
     // A drain that holds up what is behind it.
     entry(ring, 9).prep_nop().add_flags(SqeFlags::IO_DRAIN);
     entry(ring, 10).prep_nop();

@@ -97,7 +97,7 @@ fn queue(ring: &mut Ring, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_mix_of_links_and_drains_ends_as_the_model_says(
