@@ -86,6 +86,16 @@ fn each_abi_has_its_order_of_the_arguments_of_clone() {
 }
 
 #[test]
+fn a_set_of_signals_has_64_bits_and_on_mips_twice_as_many() {
+    for abi in Abi::ALL {
+        let mips = abi
+            .number("read")
+            .is_some_and(|read| (4000..7000).contains(&read));
+        assert_eq!(abi.sigset_bytes(), if mips { 16 } else { 8 }, "{abi:?}");
+    }
+}
+
+#[test]
 fn each_abi_has_its_error_numbers() {
     let rows = [
         ("EPERM", [1, 1, 1]),

@@ -159,6 +159,16 @@ impl Abi {
         differing::number(name, column).or_else(|| Errno::from_name(name).map(Errno::raw))
     }
 
+    /// How many bytes a set of signals has, as `rt_sigprocmask`(2) and a wait of io_uring take
+    /// them: 64 signals everywhere, 128 on mips.
+    #[must_use]
+    pub const fn sigset_bytes(self) -> u32 {
+        match self {
+            Abi::MipsO32 | Abi::MipsN64 | Abi::MipsN32 => 16,
+            _ => 8,
+        }
+    }
+
     /// How this ABI makes a call.
     #[must_use]
     pub const fn convention(self) -> Convention {

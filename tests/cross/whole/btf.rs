@@ -57,6 +57,11 @@ pub(crate) fn ours() {
             (0x8000_0000_0000_0002, Ok("LOW"))
         );
         assert_eq!(btf.size_of(2), Ok(size_of::<usize>() as u64));
+        // It goes on where it ends: the same types again, under the next ids.
+        let split = Btf::parse_split(bytes, &btf).expect("split BTF");
+        let twice = split.get(11).expect("a type");
+        assert_eq!((split.count(), twice.kind()), (Ok(14), Kind::Struct));
+        assert_eq!(split.name(&twice), Ok("pair"));
         let mut slots = [0; 3];
         let indexed = btf.index(&mut slots).expect("types");
         assert_eq!(indexed.get(7), btf.get(7));
@@ -87,15 +92,23 @@ fn ask(bytes: &[u8]) {
         assert!(functions.unwrap_or(0) <= bytes.len() && relocations.unwrap_or(0) <= bytes.len());
     }
     let Ok(btf) = Btf::parse(bytes) else { return };
+    ask_types(&btf, bytes.len());
+    // And as if it went on where it ends.
+    if let Ok(split) = Btf::parse_split(bytes, &btf) {
+        ask_types(&split, bytes.len());
+    }
+}
+
+fn ask_types(btf: &Btf<'_>, len: usize) {
     let mut slots = [0; 4];
-    let btf = btf.index(&mut slots).unwrap_or(btf);
+    let btf = btf.index(&mut slots).unwrap_or(*btf);
     for ty in btf.types().map_while(Result::ok) {
         let _ = (btf.name(&ty), btf.size_of(ty.id()), btf.resolve(ty.id()));
         for member in ty.members() {
             let _ = (btf.string(member.name_off), btf.member_bits(&member));
         }
         let listed = ty.enumerators().count() + ty.params().count() + ty.variables().count();
-        assert!(listed <= bytes.len());
+        assert!(listed <= len);
     }
 }
 
