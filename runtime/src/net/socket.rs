@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use annulus_ring::{Kernel, Mask, SockAddr};
+
 use socket_address::{Domain, Type};
 
 use super::hot::Hot;
@@ -26,6 +27,7 @@ use crate::op::connect::Connect;
 use crate::op::inline;
 use crate::op::landing::Taken;
 use crate::reactor::Home;
+use crate::runtime::KernelKind;
 use crate::uring::lanes::Lanes;
 
 pub(crate) struct Socket {
@@ -43,7 +45,7 @@ pub(crate) struct Socket {
 ///
 /// # Errors
 ///
-/// Outside of any runtime, if io_uring cannot be used.
+/// Outside of any runtime, as [`Builder::build`](crate::runtime::Builder::build).
 pub(super) fn kernel() -> io::Result<Kernel> {
     static OUTSIDE: OnceLock<Kernel> = OnceLock::new();
     if let Some(home) = context::home() {
@@ -52,7 +54,7 @@ pub(super) fn kernel() -> io::Result<Kernel> {
     if let Some(kernel) = OUTSIDE.get() {
         return Ok(kernel.clone());
     }
-    let kernel = Kernel::uring(Mask::default())?;
+    let kernel = KernelKind::Auto.choose(Mask::NONE)?.kernel;
     Ok(OUTSIDE.get_or_init(|| kernel).clone())
 }
 

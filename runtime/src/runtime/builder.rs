@@ -6,10 +6,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use annulus_ring::{Kernel, Mask, RingConfig};
+use annulus_ring::{Mask, Ring, RingConfig, SetupError};
 use crossbeam_deque::Worker;
 
 use super::blocking::{BlockingConfig, BlockingPool, Callback, KEEP_ALIVE, THREADS_MAX};
+use super::kernel::{Chosen, KernelKind};
 use super::scheduler::{Flavor, Scheduler, SchedulerConfig};
 use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
 use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
@@ -55,6 +56,7 @@ pub struct Builder {
     sq_entries: u32,
     cq_entries: u32,
     shutdown_deadline: Duration,
+    kernel: KernelKind,
     mask: Mask,
 }
 
@@ -87,6 +89,7 @@ impl Builder {
             sq_entries: SQ_ENTRIES,
             cq_entries: CQ_ENTRIES,
             shutdown_deadline: SHUTDOWN_DEADLINE,
+            kernel: KernelKind::Auto,
             mask: Mask::NONE,
         }
     }
@@ -221,6 +224,24 @@ impl Builder {
         self
     }
 
+    /// Sets what performs the operations: by default io_uring where it is to be had, and else its
+    /// emulation. One `tracing` event says what was chosen and why: at level INFO, or WARN where
+    /// io_uring was refused.
+    ///
+    /// ```
+    /// use annulus::runtime::{Builder, KernelKind};
+    ///
+    /// let runtime = Builder::new_current_thread()
+    ///     .kernel(KernelKind::Emulated)
+    ///     .build()?;
+    /// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn kernel(&mut self, kind: KernelKind) -> &mut Builder {
+        self.kernel = kind;
+        self
+    }
+
     /// Makes the kernel look like an older one, for tests of what a runtime does there.
     pub fn kernel_mask(&mut self, mask: Mask) -> &mut Builder {
         self.mask = mask;
@@ -231,11 +252,13 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the kernel has no io_uring, or refuses it, the error's text names the cause and what
-    /// to do about it: [`Unsupported`](io::ErrorKind::Unsupported) without io_uring or before
+    /// Where it has to be io_uring ([`KernelKind::Uring`], or the variable ANNULUS_KERNEL) and the
+    /// kernel has none, or refuses it, the error's text names the cause and what to do about it:
+    /// [`Unsupported`](io::ErrorKind::Unsupported) without io_uring or before
     /// Linux 5.19, [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a seccomp filter or
     /// the sysctl `kernel.io_uring_disabled`, [`OutOfMemory`](io::ErrorKind::OutOfMemory) for the
-    /// limit of locked memory. Else what descriptors (EMFILE) or threads (EAGAIN) met.
+    /// limit of locked memory. [`InvalidInput`](io::ErrorKind::InvalidInput) for an unknown name in
+    /// that variable. Else what descriptors (EMFILE) or threads (EAGAIN) met.
     pub fn build(&mut self) -> io::Result<Runtime> {
         Ok(Runtime::new_with(self.build_handle()?))
     }
@@ -266,7 +289,8 @@ impl Builder {
         );
         let workers = if single { 1 } else { self.workers()? };
         let id = super::Id::next().0;
-        let kernel = Kernel::uring(self.mask)?;
+        let (chosen, rings) = self.open_rings(workers)?;
+        let kernel = &chosen.kernel;
         let clock = Arc::new(if self.start_paused {
             Clock::new_paused()
         } else {
@@ -276,13 +300,7 @@ impl Builder {
         let mut homes = Vec::with_capacity(workers);
         let mut cores = Vec::with_capacity(workers);
         let mut stealers = Vec::with_capacity(workers);
-        for _ in 0..workers {
-            let ring = kernel.open(&RingConfig {
-                sq_entries: self.sq_entries,
-                cq_entries: self.cq_entries,
-                pinned: self.flavor == Flavor::Local,
-                ..RingConfig::default()
-            })?;
+        for ring in rings {
             let home = Arc::new(Home::new(HomeConfig {
                 runtime: id,
                 kernel: kernel.clone(),
@@ -300,6 +318,7 @@ impl Builder {
             cores.push(Box::new(Core::new(home.clone(), ring, queue)));
             homes.push(home);
         }
+        chosen.log();
         // Not before all are made: a core in its home's slot and its home hold each other.
         for core in cores {
             let home = core.home().clone();
@@ -329,6 +348,31 @@ impl Builder {
             }
         }
         Ok(handle)
+    }
+
+    /// The kernel, and a ring of it for each worker.
+    fn open_rings(&self, workers: usize) -> io::Result<(Chosen, Vec<Ring>)> {
+        let chosen = self.kernel.choose(self.mask)?;
+        let config = RingConfig {
+            sq_entries: self.sq_entries,
+            cq_entries: self.cq_entries,
+            pinned: self.flavor == Flavor::Local,
+            ..RingConfig::default()
+        };
+        let open = |chosen: &Chosen| -> io::Result<Vec<Ring>> {
+            (0..workers).map(|_| chosen.kernel.open(&config)).collect()
+        };
+        match open(&chosen) {
+            Ok(rings) => Ok((chosen, rings)),
+            // The ring that was made to try was smaller than these.
+            Err(error) if chosen.is_open() && error.kind() == io::ErrorKind::OutOfMemory => {
+                let refused = error.downcast::<SetupError>()?;
+                let chosen = Chosen::instead(self.mask, refused)?;
+                let rings = open(&chosen)?;
+                Ok((chosen, rings))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn blocking_pool(&self, on_idle: Option<Callback>) -> BlockingPool {
@@ -366,6 +410,7 @@ impl fmt::Debug for Builder {
             .field("flavor", &self.flavor)
             .field("worker_threads", &self.worker_threads)
             .field("max_blocking_threads", &self.blocking_threads_max)
+            .field("kernel", &self.kernel)
             .field("recv_mode", &self.recv_mode)
             .field("ring_entries", &(self.sq_entries, self.cq_entries))
             .field("shutdown_deadline", &self.shutdown_deadline)

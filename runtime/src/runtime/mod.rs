@@ -8,6 +8,7 @@
 pub(crate) mod blocking;
 mod builder;
 mod handle;
+pub(crate) mod kernel;
 mod local;
 pub(crate) mod scheduler;
 pub(crate) mod worker;
@@ -28,6 +29,7 @@ pub use crate::reactor::RecvMode;
 pub use annulus_ring::Mask;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, TryCurrentError};
+pub use kernel::KernelKind;
 pub use local::{LocalOptions, LocalRuntime};
 
 /// A runtime. Dropping it ends it: see [`Runtime::shutdown_timeout`].

@@ -1,0 +1,187 @@
+#![forbid(unsafe_code)]
+//! Which kernel a runtime gets: Linux's io_uring, or its emulation where that is refused.
+//!
+//! ```text
+//!   Builder::kernel   Uring, Emulated: that one, or an error
+//!                     Auto: ANNULUS_KERNEL   uring, emulated: that one, or an error
+//!                                            auto, not set: io_uring, else its emulation
+//! ```
+
+use std::io;
+
+use annulus_ring::kernel::SetupCause;
+use annulus_ring::{Kernel, Mask, SetupError};
+
+/// The variable that chooses where [`KernelKind::Auto`] would.
+const VARIABLE: &str = "ANNULUS_KERNEL";
+
+/// What performs a runtime's operations: see [`Builder::kernel`](super::Builder::kernel).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KernelKind {
+    /// What the environment variable ANNULUS_KERNEL names (`uring`, `emulated`); without it Linux's
+    /// io_uring, and its emulation where io_uring is missing, forbidden (by a seccomp profile, the
+    /// sysctl `kernel.io_uring_disabled`, a security module), older than Linux 5.19, or over a
+    /// memory limit.
+    #[default]
+    Auto,
+    /// Linux's io_uring, or an error.
+    Uring,
+    /// The same operations in user space, by epoll and threads. It needs no io_uring, loses none of
+    /// the runtime's promises, and is slower: more system calls for each operation, and a thread
+    /// for each that works on a file.
+    Emulated,
+}
+
+/// A kernel, and why it is this one.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) kernel: Kernel,
+    pub(crate) why: Why,
+}
+
+#[derive(Debug)]
+pub(crate) enum Why {
+    /// The builder said so.
+    Asked,
+    /// The environment said so.
+    Variable,
+    /// It is there.
+    Available,
+    /// io_uring is not.
+    Refused(SetupError),
+}
+
+impl KernelKind {
+    /// What the variable says.
+    ///
+    /// # Errors
+    ///
+    /// If that is the name of no kernel.
+    pub(crate) fn from_variable() -> io::Result<KernelKind> {
+        let Some(text) = std::env::var_os(VARIABLE) else {
+            return Ok(KernelKind::Auto);
+        };
+        KernelKind::named(text.to_str()).ok_or_else(|| {
+            let problem = format!("{VARIABLE} must be auto, uring or emulated, not {text:?}");
+            io::Error::new(io::ErrorKind::InvalidInput, problem)
+        })
+    }
+
+    fn named(name: Option<&str>) -> Option<KernelKind> {
+        match name? {
+            "" | "auto" => Some(KernelKind::Auto),
+            "uring" => Some(KernelKind::Uring),
+            "emulated" => Some(KernelKind::Emulated),
+            _ => None,
+        }
+    }
+
+    /// The kernel of this kind, with what `mask` says hidden.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name in the variable; why there is no io_uring, where it has to be that or may
+    /// not be given up for this reason.
+    pub(crate) fn choose(self, mask: Mask) -> io::Result<Chosen> {
+        let (kind, asked) = match self {
+            KernelKind::Auto => (KernelKind::from_variable()?, Why::Variable),
+            kind => (kind, Why::Asked),
+        };
+        match kind {
+            KernelKind::Uring => Ok(Chosen {
+                kernel: Kernel::uring(mask)?,
+                why: asked,
+            }),
+            KernelKind::Emulated => Ok(Chosen {
+                kernel: Kernel::emulated(mask),
+                why: asked,
+            }),
+            KernelKind::Auto => match Kernel::uring(mask) {
+                Ok(kernel) => Ok(Chosen {
+                    kernel,
+                    why: Why::Available,
+                }),
+                Err(error) => Chosen::instead(mask, error),
+            },
+        }
+    }
+}
+
+impl Chosen {
+    /// The emulation, where io_uring is refused for a reason that it does not share.
+    ///
+    /// # Errors
+    ///
+    /// The reason, if it does.
+    pub(crate) fn instead(mask: Mask, error: SetupError) -> io::Result<Chosen> {
+        match error.cause() {
+            SetupCause::Absent
+            | SetupCause::DisabledForUsers
+            | SetupCause::Disabled
+            | SetupCause::Filtered
+            | SetupCause::TooOld(_)
+            | SetupCause::Memory => Ok(Chosen {
+                kernel: Kernel::emulated(mask),
+                why: Why::Refused(error),
+            }),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Whether io_uring may still be given up for its emulation.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.why, Why::Available)
+    }
+
+    /// Says once what was chosen, and why.
+    pub(crate) fn log(&self) {
+        let name = name(&self.kernel);
+        match &self.why {
+            Why::Asked => trace::info!("kernel: {name}, as Builder::kernel says"),
+            Why::Variable => trace::info!("kernel: {name}, as {VARIABLE} says"),
+            Why::Available => trace::info!("kernel: {name}, Linux {}", self.kernel.version()),
+            Why::Refused(error) => {
+                trace::warn!("kernel: {name}, by epoll and threads, which is slower, for {error}")
+            }
+        }
+    }
+}
+
+/// What the variable calls it.
+pub(crate) fn name(kernel: &Kernel) -> &'static str {
+    match kernel {
+        Kernel::Uring(_) => "uring",
+        Kernel::Emulated(_) => "emulated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_kernels_are_those_that_are_told() {
+        assert_eq!(KernelKind::named(Some("")), Some(KernelKind::Auto));
+        assert_eq!(KernelKind::named(Some("auto")), Some(KernelKind::Auto));
+        assert_eq!(KernelKind::named(Some("uring")), Some(KernelKind::Uring));
+        let emulated = KernelKind::named(Some("emulated"));
+        assert_eq!(emulated, Some(KernelKind::Emulated));
+        assert_eq!(KernelKind::named(Some("epoll")), None);
+        assert_eq!(KernelKind::named(None), None);
+        assert_eq!(name(&Kernel::emulated(Mask::NONE)), "emulated");
+    }
+
+    #[test]
+    fn io_uring_is_given_up_for_what_its_emulation_does_not_share() {
+        use annulus_ring::Errno;
+        let instead = |errno| Chosen::instead(Mask::NONE, SetupError::explain(errno, Some(0)));
+        for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EACCES, Errno::ENOMEM] {
+            let chosen = instead(errno).expect("the emulation needs none of it");
+            assert_eq!(name(&chosen.kernel), "emulated");
+        }
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::EFAULT] {
+            assert!(instead(errno).is_err(), "{errno}");
+        }
+    }
+}
