@@ -12,10 +12,12 @@ mod inline;
 mod placeholder;
 mod resolve;
 mod setup_error;
+mod simulated;
 mod socket;
 mod uring;
 
 pub use setup_error::{SetupCause, SetupError};
+pub use simulated::{Fault, Faults, HostId, Network};
 pub use socket2::SockAddr;
 pub use uring::Uring;
 
