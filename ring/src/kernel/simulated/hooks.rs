@@ -1,0 +1,122 @@
+//! What the C library is asked on a thread that simulates: the time, randomness, and to close.
+//!
+//! A program that is simulated reads clocks and draws random numbers in places that no kernel of
+//! ours sees: `Instant::now`, the keys of a `HashMap`, the generators of other crates. So a test
+//! program defines `clock_gettime`, `getrandom` and `close` itself, by these functions: on the
+//! thread that simulates they ask the world, on every other thread the system.
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_uint, c_void};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Simulated;
+use super::rng::Rng;
+
+std::thread_local! {
+    static WORLD: Cell<*const Seen> = const { Cell::new(std::ptr::null()) };
+    static RNG: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Says that the hooks were called: a program that has not installed them would not replay.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// What the hooks see of a world.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) now_ns: AtomicU64,
+    pub(super) world: Simulated,
+}
+
+/// While it lives, the hooks of this thread ask its world.
+#[derive(Debug)]
+pub struct Installed {
+    _seen: Arc<Seen>,
+}
+
+impl Installed {
+    pub(super) fn new(seen: Arc<Seen>, seed: u64) -> Installed {
+        RNG.set(seed);
+        WORLD.set(Arc::as_ptr(&seen));
+        Installed { _seen: seen }
+    }
+
+    /// Whether this program has the hooks: they were called on some thread.
+    #[must_use]
+    pub fn works() -> bool {
+        let before = CALLS.load(Ordering::Relaxed);
+        let _ = std::time::Instant::now();
+        CALLS.load(Ordering::Relaxed) != before
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        WORLD.set(std::ptr::null());
+    }
+}
+
+/// Calls `f` with the world that this thread simulates.
+fn seen<R>(f: impl FnOnce(&Seen) -> R) -> Option<R> {
+    let world = WORLD.try_with(Cell::get).ok()?;
+    // SAFETY: the pointer is set while an `Installed` of this thread keeps its world alive.
+    unsafe { world.as_ref() }.map(f)
+}
+
+/// `clock_gettime`(2).
+///
+/// # Safety
+/// `time` is valid for writes of a timespec.
+#[must_use]
+pub unsafe fn clock_gettime(clock: c_int, time: *mut libc::timespec) -> c_int {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    let Some(now_ns) = seen(|seen| seen.now_ns.load(Ordering::Relaxed)) else {
+        // SAFETY: the caller promised it.
+        return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) } as c_int;
+    };
+    let now_ns = match clock {
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => EPOCH_NS + now_ns,
+        _ => now_ns,
+    };
+    let value = libc::timespec {
+        tv_sec: (now_ns / NS_PER_SECOND) as _,
+        tv_nsec: (now_ns % NS_PER_SECOND) as _,
+    };
+    // SAFETY: the caller promised it.
+    unsafe { time.write(value) };
+    0
+}
+
+/// `getrandom`(2).
+///
+/// # Safety
+/// `buf` is valid for writes of `len` bytes.
+#[must_use]
+pub unsafe fn getrandom(buf: *mut c_void, len: usize, flags: c_uint) -> isize {
+    if seen(|_| ()).is_none() {
+        // SAFETY: the caller promised it.
+        return unsafe { libc::syscall(libc::SYS_getrandom, buf, len, flags) } as isize;
+    }
+    let mut rng = Rng::new(RNG.get());
+    for at in 0..len {
+        // SAFETY: below `len`.
+        let byte = unsafe { buf.cast::<u8>().add(at) };
+        // SAFETY: the caller promised it.
+        unsafe { byte.write(rng.next() as u8) };
+    }
+    RNG.set(rng.next());
+    len as isize
+}
+
+/// `close`(2).
+#[must_use]
+pub fn close(fd: c_int) -> c_int {
+    seen(|seen| seen.world.closed(fd as RawFd));
+    // SAFETY: whoever calls close answers for the number.
+    unsafe { libc::syscall(libc::SYS_close, fd) as c_int }
+}
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+/// The wall clock of a world begins on 1 January 2030.
+const EPOCH_NS: u64 = 1_893_456_000 * NS_PER_SECOND;
