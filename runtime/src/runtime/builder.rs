@@ -258,7 +258,19 @@ impl Builder {
         Ok(LocalRuntime::new_with(Runtime::new_with(handle?)))
     }
 
+    /// A runtime over `kernel` whose cores nobody drives but who calls
+    /// [`worker::step`](super::worker::step).
+    pub(crate) fn build_stepped(&mut self, kernel: Kernel) -> io::Result<Runtime> {
+        self.blocking_threads_max = 0;
+        Ok(Runtime::new_with(self.build_handle_over(kernel, true)?))
+    }
+
     fn build_handle(&mut self) -> io::Result<Handle> {
+        let kernel = Kernel::uring(self.mask)?;
+        self.build_handle_over(kernel, false)
+    }
+
+    fn build_handle_over(&mut self, kernel: Kernel, stepped: bool) -> io::Result<Handle> {
         let single = self.flavor != Flavor::MultiThread;
         assert!(
             single || !self.start_paused,
@@ -266,7 +278,6 @@ impl Builder {
         );
         let workers = if single { 1 } else { self.workers()? };
         let id = super::Id::next().0;
-        let kernel = Kernel::uring(self.mask)?;
         let clock = Arc::new(if self.start_paused {
             Clock::new_paused()
         } else {
@@ -312,6 +323,7 @@ impl Builder {
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
             id,
             flavor: self.flavor,
+            stepped,
             clock,
             homes,
             stealers,
@@ -319,7 +331,7 @@ impl Builder {
             hooks: self.hooks.clone(),
             shutdown_deadline: self.shutdown_deadline,
         })));
-        if !single {
+        if !single && !stepped {
             for index in 0..workers {
                 if let Err(error) = worker::start(&handle, index) {
                     // Those that started end what there is.
