@@ -10,16 +10,21 @@
 //!   open, n --close--> CLOSED, n --done--> CLOSED, n-1 ... CLOSED, 0: the descriptor is closed
 //! ```
 
+#[cfg(feature = "std")]
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use annulus_syscalls::arch::thread_pointer;
+use annulus_syscalls::io_uring::enter::IORING_ENTER_REGISTERED_RING;
 use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
 use annulus_syscalls::io_uring::register::op::{
-    IORING_REGISTER_USE_REGISTERED_RING, IORING_UNREGISTER_RING_FDS,
+    IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_USE_REGISTERED_RING, IORING_UNREGISTER_RING_FDS,
 };
 use annulus_syscalls::{Errno, calls};
 
 use crate::fork::Origin;
+#[cfg(feature = "std")]
+use crate::kernel::Shared;
 use crate::mask::Mask;
 
 const CLOSED: u32 = 1 << 31;
@@ -44,10 +49,61 @@ impl Handle {
 
     /// The descriptor; -1 for a ring that has only an index.
     pub(crate) fn fd(&self) -> i32 {
-        match self.name {
-            Name::Fd(fd) => fd,
+        match &self.name {
+            Name::Fd(fd) => *fd,
             Name::Index(_) => -1,
+            #[cfg(feature = "std")]
+            Name::Emulated(shared) => shared.fd(),
         }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// `io_uring_enter`; `registered` is the index that stands for the descriptor in this thread.
+    ///
+    /// # Safety
+    /// As [`calls::io_uring_enter`]; the ring is not dropped meanwhile.
+    #[inline]
+    pub(crate) unsafe fn enter(
+        &self,
+        registered: Option<u32>,
+        to_submit: u32,
+        min_complete: u32,
+        mut flags: u32,
+        arg: (usize, usize),
+    ) -> Result<u32, Errno> {
+        let (arg, arg_size) = arg;
+        #[cfg(feature = "std")]
+        if let Name::Emulated(shared) = &self.name {
+            // SAFETY: promised by the caller.
+            return unsafe { shared.enter(to_submit, min_complete, flags, arg, arg_size) };
+        }
+        let fd = match registered {
+            Some(index) => {
+                flags |= IORING_ENTER_REGISTERED_RING;
+                index as i32
+            }
+            None => self.fd(),
+        };
+        // SAFETY: promised by the caller.
+        unsafe { calls::io_uring_enter(fd, to_submit, min_complete, flags, arg, arg_size) }
+    }
+
+    /// IORING_REGISTER_SEND_MSG_RING to this ring, from none.
+    ///
+    /// # Safety
+    /// `arg` is the address of the message's SQE.
+    pub(crate) unsafe fn send_message(&self, arg: usize) -> Result<u32, Errno> {
+        let opcode = IORING_REGISTER_SEND_MSG_RING;
+        #[cfg(feature = "std")]
+        if let Name::Emulated(shared) = &self.name {
+            // SAFETY: promised by the caller.
+            return unsafe { shared.register(opcode, arg, 1) };
+        }
+        // SAFETY: promised by the caller; -1 stands for no source ring.
+        unsafe { calls::io_uring_register(-1, opcode, arg, 1) }
     }
 
     /// `io_uring_register` as this process and this mask allow it.
@@ -64,12 +120,17 @@ impl Handle {
             return Err(Errno::EINVAL);
         }
         let open = self.hold()?;
-        let (fd, opcode) = match open.0.name {
-            Name::Fd(fd) => (fd, opcode),
+        let (fd, opcode) = match &open.0.name {
+            Name::Fd(fd) => (*fd, opcode),
             Name::Index(registered) => (
                 registered.index as i32,
                 opcode | IORING_REGISTER_USE_REGISTERED_RING,
             ),
+            #[cfg(feature = "std")]
+            Name::Emulated(shared) => {
+                // SAFETY: promised by the caller.
+                return unsafe { shared.register(opcode, arg, count) };
+            }
         };
         // SAFETY: promised by the caller; the descriptor or, in this thread, the index is the
         // ring's while `open` is there.
@@ -102,12 +163,15 @@ impl Handle {
         if self.origin.is_forked() {
             return;
         }
-        match self.name {
+        match &self.name {
             Name::Fd(fd) => {
                 // SAFETY: the ring is gone and `hold` refuses from now on, so the number is ours
                 // alone.
-                let _ = unsafe { calls::close(fd) };
+                let _ = unsafe { calls::close(*fd) };
             }
+            // Its descriptors go with the last reference to it.
+            #[cfg(feature = "std")]
+            Name::Emulated(shared) => shared.close(),
             // In another thread nothing can be done: the index goes when its thread ends.
             Name::Index(registered) => {
                 if let Some(index) = registered.index_here() {
@@ -119,11 +183,14 @@ impl Handle {
 }
 
 /// What the kernel knows a ring by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Name {
     Fd(i32),
     /// There is no descriptor (REGISTERED_FD_ONLY).
     Index(Registered),
+    /// No kernel knows it: its other side is in this process.
+    #[cfg(feature = "std")]
+    Emulated(Arc<Shared>),
 }
 
 /// An index that stands for the ring, in one thread only.

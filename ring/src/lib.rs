@@ -6,6 +6,7 @@
 //!   Sqe, Cqe    an entry of each
 //!   BufRing     buffers that the kernel takes from by itself; BufGroup keeps account of them
 //!   SendGroup   data queued in such buffers, sent in order
+//!   FileTable   files by index; BufferTable and BufferPool: pinned memory by index
 //! ```
 //!
 //! Without the default feature `std` everything but `kernel` is there, for `no_std` with `alloc`.

@@ -21,7 +21,8 @@ pub struct RingRef {
 }
 
 impl RingRef {
-    /// The descriptor, as a target of [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring). Valid while the ring lives.
+    /// The descriptor, as a target of [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring). Valid
+    /// while the ring lives.
     #[must_use]
     pub fn fd(&self) -> i32 {
         self.handle.fd()
@@ -87,8 +88,9 @@ impl RingRef {
     /// that needs no ring of its own.
     ///
     /// # Errors
-    /// EINVAL before 6.13: use [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring) or an eventfd there. EOVERFLOW if the CQ is
-    /// full, ENOMEM, EBADFD if the ring is disabled; EBADF once the ring was dropped.
+    /// EINVAL before 6.13: use [`Sqe::prep_msg_ring`](crate::Sqe::prep_msg_ring) or an eventfd
+    /// there. EOVERFLOW if the CQ is full, ENOMEM, EBADFD if the ring is disabled; EBADF once the
+    /// ring was dropped.
     ///
     /// # Kernel
     /// Since 6.13.
@@ -113,7 +115,10 @@ impl RingRef {
             return Err(Errno::EINVAL);
         }
         let open = self.handle.hold()?;
-        message.send_to(open.fd())
+        let sqe = message.sqe(open.fd());
+        let arg = (&raw const sqe).expose_provenance();
+        // SAFETY: `arg` is the one SQE that this registration reads.
+        unsafe { self.handle.send_message(arg) }.map(drop)
     }
 }
 

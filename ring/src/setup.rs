@@ -108,7 +108,7 @@ impl Default for RingConfig {
 
 impl RingConfig {
     /// The flags to ask for first.
-    fn flags(&self) -> u32 {
+    pub(crate) fn flags(&self) -> u32 {
         let cooperative = if self.cooperative { COOPERATIVE } else { 0 };
         // SQPOLL runs completion work in its own thread and excludes the other ways.
         let mut flags = match (self.sqpoll_idle_ms, self.pinned) {
@@ -221,7 +221,7 @@ pub(crate) struct StepDowns {
 }
 
 impl StepDowns {
-    const fn none() -> StepDowns {
+    pub(crate) const fn none() -> StepDowns {
         let unused = StepDown {
             flag: 0,
             name: "",

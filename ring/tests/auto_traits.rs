@@ -1,6 +1,9 @@
 //! What may move between threads, and what may be shared.
 
-use annulus_ring::{BufMemory, BufRing, Cqe, Kernel, Ring, RingRef, SetupError, Sqe};
+use annulus_ring::{
+    BufMemory, BufRing, BufferPool, BufferTable, Cqe, FileSlot, FileTable, FixedBuf, Kernel,
+    LentBuf, Personality, Ring, RingRef, SetupError, Sqe,
+};
 
 fn is_send<T: Send>() {}
 fn is_sync<T: Sync>() {}
@@ -23,4 +26,12 @@ fn a_ring_moves_between_threads_and_is_not_shared() {
 fn what_other_threads_hold_is_shared() {
     is_send::<(RingRef, BufMemory, Kernel, SetupError, Sqe, Cqe)>();
     is_sync::<(RingRef, BufMemory, Kernel, SetupError, Sqe, Cqe)>();
+}
+
+#[test]
+fn what_is_registered_is_shared_and_moves() {
+    is_send::<(FileTable, FileSlot, BufferTable, Personality)>();
+    is_sync::<(FileTable, FileSlot, BufferTable, Personality)>();
+    is_send::<(BufferPool, FixedBuf, LentBuf)>();
+    is_sync::<(BufferPool, FixedBuf, LentBuf)>();
 }

@@ -16,7 +16,7 @@ impl Kernel {
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         match self {
-            Kernel::Uring(_) => {
+            Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let mut now = libc::timespec {
                     tv_sec: 0,
                     tv_nsec: 0,
@@ -37,7 +37,7 @@ impl Kernel {
     #[must_use]
     pub fn random_u64(&self) -> u64 {
         match self {
-            Kernel::Uring(_) => {
+            Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let mut bytes = [0; 8];
                 let filled = retry(|| calls::getrandom(&mut bytes, 0));
                 assert_eq!(filled, Ok(bytes.len()), "up to 256 bytes come whole");

@@ -33,7 +33,7 @@ impl Kernel {
         let start = buf.as_mut_ptr().cast::<u8>();
         let (no_address, no_len) = (std::ptr::null_mut(), std::ptr::null_mut());
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: `buf` is exclusively borrowed for the call; no address is asked for.
                 unsafe {
                     calls::recvfrom(fd.as_raw_fd(), start, buf.len(), flags, no_address, no_len)
@@ -56,7 +56,7 @@ impl Kernel {
         let mut message = message(bufs.as_mut_ptr().cast(), bufs.len());
         let message = (&raw mut message).cast::<u8>();
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the message names only `bufs`, which have the layout of iovec and are
                 // exclusively borrowed for the call.
                 unsafe { calls::recvmsg(fd.as_raw_fd(), message, flags) }
@@ -77,7 +77,7 @@ impl Kernel {
         let flags = flags | libc::MSG_DONTWAIT;
         let start = buf.as_mut_ptr().cast::<u8>();
         match self {
-            Kernel::Uring(_) => address_of(|address, len| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => address_of(|address, len| {
                 // SAFETY: `buf` is exclusively borrowed for the call, and `address` has `*len`
                 // bytes.
                 unsafe { calls::recvfrom(fd.as_raw_fd(), start, buf.len(), flags, address, len) }
@@ -93,7 +93,7 @@ impl Kernel {
     pub fn send(&self, fd: BorrowedFd<'_>, buf: &[u8], flags: i32) -> Result<usize, Errno> {
         let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: there is no address.
                 unsafe { calls::sendto(fd.as_raw_fd(), buf, flags, std::ptr::null(), 0) }
             }),
@@ -114,7 +114,7 @@ impl Kernel {
         let message = message(bufs.as_ptr().cast_mut().cast(), bufs.len());
         let message = (&raw const message).cast::<u8>();
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the message names only `bufs`, which have the layout of iovec, are
                 // borrowed for the call, and are only read.
                 unsafe { calls::sendmsg(fd.as_raw_fd(), message, flags) }
@@ -135,7 +135,7 @@ impl Kernel {
     ) -> Result<usize, Errno> {
         let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the pointer and the length describe `to`.
                 unsafe { calls::sendto(fd.as_raw_fd(), buf, flags, to.as_ptr().cast(), to.len()) }
             }),
@@ -150,7 +150,7 @@ impl Kernel {
     pub fn accept(&self, fd: BorrowedFd<'_>) -> Result<(OwnedFd, SockAddr), Errno> {
         let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         match self {
-            Kernel::Uring(_) => {
+            Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let (accepted, address) = address_of(|address, len| {
                     // SAFETY: `address` has `*len` bytes.
                     unsafe { calls::accept4(fd.as_raw_fd(), address, len, flags) }
@@ -169,7 +169,7 @@ impl Kernel {
     pub fn read(&self, fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>]) -> Result<usize, Errno> {
         let start = buf.as_mut_ptr().cast::<u8>();
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: `buf` is exclusively borrowed for the call.
                 unsafe { calls::read(fd.as_raw_fd(), start, buf.len()) }
             }),
@@ -184,7 +184,7 @@ impl Kernel {
     #[inline]
     pub fn write(&self, fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize, Errno> {
         match self {
-            Kernel::Uring(_) => retry(|| calls::write(fd.as_raw_fd(), buf)),
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| calls::write(fd.as_raw_fd(), buf)),
         }
     }
 
@@ -195,7 +195,7 @@ impl Kernel {
     pub fn write_vectored(&self, fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let count = bufs.len().min(IOV_MAX);
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: slices of `IoSlice` have the layout of iovec arrays, and are borrowed
                 // for the call.
                 unsafe { calls::writev(fd.as_raw_fd(), bufs.as_ptr().cast(), count) }

@@ -8,6 +8,8 @@
 //! EINTR never comes out of an inline call: it is retried here and nowhere else.
 
 mod clock;
+mod emulated;
+mod engine;
 mod inline;
 mod placeholder;
 mod resolve;
@@ -16,6 +18,8 @@ mod simulated;
 mod socket;
 mod uring;
 
+pub use emulated::Emulated;
+pub(crate) use emulated::Shared;
 pub use setup_error::{SetupCause, SetupError};
 pub use simulated::{Fault, Faults, HostId, Network};
 pub use socket2::SockAddr;
@@ -36,6 +40,8 @@ use crate::version::Version;
 pub enum Kernel {
     /// Linux's own io_uring.
     Uring(Uring),
+    /// The same operations in user space, where that is not to be had.
+    Emulated(Emulated),
 }
 
 impl Kernel {
@@ -51,6 +57,24 @@ impl Kernel {
         Uring::new(mask).map(Kernel::Uring)
     }
 
+    /// io_uring's operations in user space, by epoll and threads, with what `mask` says hidden.
+    /// It needs no io_uring; [`Emulated`] says what differs.
+    ///
+    /// ```
+    /// use annulus_ring::{Kernel, Mask, RingConfig};
+    ///
+    /// let kernel = Kernel::emulated(Mask::NONE);
+    /// let mut ring = kernel.open(&RingConfig::default())?;
+    /// ring.get_sqe().expect("empty").prep_nop().set_user_data(7);
+    /// kernel.enter(&mut ring, 1, None)?;
+    /// assert_eq!(ring.pop().expect("waited for").user_data(), 7);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn emulated(mask: Mask) -> Kernel {
+        Kernel::Emulated(Emulated::new(mask))
+    }
+
     /// Makes a ring. The mask of `config` is replaced by this kernel's.
     ///
     /// # Errors
@@ -58,6 +82,7 @@ impl Kernel {
     pub fn open(&self, config: &RingConfig) -> io::Result<Ring> {
         match self {
             Kernel::Uring(uring) => Ok(uring.open(config)?),
+            Kernel::Emulated(emulated) => Ok(emulated.open(config)?),
         }
     }
 
@@ -73,7 +98,7 @@ impl Kernel {
         timeout: Option<Duration>,
     ) -> Result<u32, Errno> {
         match self {
-            Kernel::Uring(_) => ring.enter(min_complete, timeout),
+            Kernel::Uring(_) | Kernel::Emulated(_) => ring.enter(min_complete, timeout),
         }
     }
 
@@ -82,6 +107,7 @@ impl Kernel {
     pub fn supports(&self, opcode: Opcode) -> bool {
         match self {
             Kernel::Uring(uring) => uring.probe().supports(opcode),
+            Kernel::Emulated(emulated) => emulated.supports(opcode),
         }
     }
 
@@ -90,6 +116,7 @@ impl Kernel {
     pub fn features(&self) -> u32 {
         match self {
             Kernel::Uring(uring) => uring.probe().features(),
+            Kernel::Emulated(emulated) => emulated.features(),
         }
     }
 
@@ -99,6 +126,7 @@ impl Kernel {
     pub fn version(&self) -> Version {
         match self {
             Kernel::Uring(uring) => uring.version(),
+            Kernel::Emulated(emulated) => emulated.version(),
         }
     }
 }

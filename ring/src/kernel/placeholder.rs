@@ -17,7 +17,7 @@ impl Kernel {
     /// EMFILE, ENFILE.
     pub fn placeholder(&self) -> io::Result<OwnedFd> {
         match self {
-            Kernel::Uring(_) => std::fs::OpenOptions::new()
+            Kernel::Uring(_) | Kernel::Emulated(_) => std::fs::OpenOptions::new()
                 .read(true)
                 .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
                 .open("/")
@@ -33,7 +33,7 @@ impl Kernel {
     pub fn replace(&self, placeholder: BorrowedFd<'_>, over: BorrowedFd<'_>) -> Result<(), Errno> {
         let (from, to) = (placeholder.as_raw_fd(), over.as_raw_fd());
         match self {
-            Kernel::Uring(_) => retry(|| {
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the number stays a valid descriptor for whoever owns it; only what it
                 // names changes, which is what the caller asks for.
                 unsafe { calls::dup3(from, to, libc::O_CLOEXEC as u32) }

@@ -18,3 +18,5 @@ mod word;
 
 pub(crate) use cq::CompletionQueue;
 pub(crate) use sq::SubmissionQueue;
+#[cfg(feature = "std")]
+pub(crate) use word::Word;

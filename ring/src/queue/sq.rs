@@ -121,6 +121,12 @@ impl<S: SqEntry> SubmissionQueue<S> {
         self.filled = old.filled;
     }
 
+    /// Entries that were filled and not published yet.
+    #[inline]
+    pub(crate) fn unpublished(&self) -> u32 {
+        self.filled.distance_from(self.published)
+    }
+
     /// Entries that were filled and that the kernel has not consumed.
     #[inline]
     pub(crate) fn queued(&self) -> u32 {

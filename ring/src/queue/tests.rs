@@ -34,6 +34,10 @@ struct Fake {
 
 impl Fake {
     fn starting_at(start: u32) -> Fake {
+        Fake::of(ENTRIES, start)
+    }
+
+    fn of(entries: u32, start: u32) -> Fake {
         let origin = Origin::current().expect("a word");
         let rings = Map::anonymous(4096, origin).expect("memory");
         let slots = Map::anonymous(4096, origin).expect("memory");
@@ -42,8 +46,8 @@ impl Fake {
         head.store(start, Ordering::Relaxed);
         tail.store(start, Ordering::Relaxed);
         let params = io_uring_params {
-            sq_entries: ENTRIES,
-            cq_entries: ENTRIES,
+            sq_entries: entries,
+            cq_entries: entries,
             sq_off: io_sqring_offsets {
                 head: HEAD,
                 tail: TAIL,
@@ -209,5 +213,58 @@ proptest! {
         sq.each_unpublished(|sqe| seen.push(sqe.user_data()));
         let end = (published + more).min(u64::from(ENTRIES));
         prop_assert_eq!(seen, (published..end).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_in_the_queues_moves_over_to_larger_and_smaller_ones(
+        start in start(),
+        published in 0_u64..=4,
+        more in 0_u64..=4,
+        to_entries in proptest::sample::select(Vec::from([ENTRIES, 4 * ENTRIES])),
+    ) {
+        let from = Fake::starting_at(start);
+        // SAFETY: the maps are dropped after the queue, and there is one.
+        let mut sq = unsafe { SubmissionQueue::<Sqe>::new(&from.rings, &from.slots, &from.params) };
+        let total = (published + more).min(u64::from(ENTRIES));
+        for number in 0..total {
+            sq.next().expect("room").set_user_data(number);
+            if number + 1 == published {
+                sq.publish();
+            }
+        }
+        // The kernel sets the words of the new queue, and nothing else.
+        let to = Fake::of(to_entries, start);
+        to.tail.store(from.tail.load(Ordering::Relaxed), Ordering::Relaxed);
+        // SAFETY: as above.
+        let mut moved = unsafe { SubmissionQueue::<Sqe>::new(&to.rings, &to.slots, &to.params) };
+        moved.take_over(&sq);
+        prop_assert_eq!(u64::from(moved.queued()), total);
+        let mut unpublished = Vec::new();
+        moved.each_unpublished(|sqe| unpublished.push(sqe.user_data()));
+        prop_assert_eq!(unpublished, (published.min(total)..total).collect::<Vec<_>>());
+        moved.publish();
+        let slots = to.slots.at::<Sqe>(0, to_entries as usize);
+        for number in 0..total {
+            let slot = start.wrapping_add(number as u32) % to_entries;
+            // SAFETY: below the number of slots.
+            let sqe = unsafe { slots.add(slot as usize) };
+            // SAFETY: published, so nobody writes there.
+            prop_assert_eq!(unsafe { sqe.as_ref() }.user_data(), number);
+        }
+
+        let from = Fake::starting_at(start);
+        (0..published).for_each(|number| from.post(number));
+        // SAFETY: the map is dropped after the queue, and there is one.
+        let mut cq = unsafe { CompletionQueue::<Cqe>::new(&from.rings, &from.params) };
+        let popped = cq.pop().map_or(0, |_| 1);
+        cq.publish();
+        let to = Fake::of(to_entries, start);
+        to.head.store(from.head.load(Ordering::Relaxed), Ordering::Relaxed);
+        to.tail.store(from.tail.load(Ordering::Relaxed), Ordering::Relaxed);
+        // SAFETY: as above.
+        let mut moved = unsafe { CompletionQueue::<Cqe>::new(&to.rings, &to.params) };
+        moved.take_over(&cq);
+        let rest = core::iter::from_fn(|| moved.pop()).map(|cqe| cqe.user_data());
+        prop_assert_eq!(rest.collect::<Vec<_>>(), (popped..published).collect::<Vec<_>>());
     }
 }

@@ -32,4 +32,20 @@ impl Word {
         let word = unsafe { self.0.as_ref() };
         word.store(value, order);
     }
+
+    /// Sets bits, whoever else changes others.
+    #[cfg(feature = "std")]
+    pub(crate) fn set(&self, bits: u32) {
+        // SAFETY: inside the mapping, aligned (`Map::at`), and the mapping is there (`new`).
+        let word = unsafe { self.0.as_ref() };
+        word.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Clears bits, whoever else changes others.
+    #[cfg(feature = "std")]
+    pub(crate) fn clear(&self, bits: u32) {
+        // SAFETY: inside the mapping, aligned (`Map::at`), and the mapping is there (`new`).
+        let word = unsafe { self.0.as_ref() };
+        word.fetch_and(!bits, Ordering::SeqCst);
+    }
 }

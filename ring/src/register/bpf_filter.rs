@@ -7,6 +7,7 @@ use annulus_syscalls::io_uring::register::op::IORING_REGISTER_BPF_FILTER;
 use annulus_syscalls::io_uring::register::{io_uring_bpf, io_uring_bpf_filter};
 use annulus_syscalls::{Errno, calls};
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::opcode::Opcode;
 use crate::ring::Ring;
 
@@ -55,7 +56,7 @@ impl BpfFilter<'_> {
     ///
     /// # Kernel
     /// Since 7.0.
-    pub fn apply_to_ring(&self, ring: &Ring) -> Result<(), Errno> {
+    pub fn apply_to_ring<S: SqEntry, C: CqEntry>(&self, ring: &Ring<S, C>) -> Result<(), Errno> {
         let mut request = self.request()?;
         let arg = (&raw mut request).expose_provenance();
         // SAFETY: `arg` is the one request that this registration reads and writes; the program

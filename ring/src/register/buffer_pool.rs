@@ -19,6 +19,7 @@ use annulus_syscalls::Errno;
 
 use super::buffer_table::{BufferSpan, BufferTable};
 use super::slots::Slots;
+use crate::entries::{CqEntry, SqEntry};
 use crate::map::Map;
 use crate::ring::Ring;
 use crate::sqe::Sqe;
@@ -81,7 +82,11 @@ impl BufferPool {
     ///
     /// # Kernel
     /// Since 5.1.
-    pub fn new(ring: &Ring, count: u16, size_bytes: u32) -> Result<BufferPool, Errno> {
+    pub fn new<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        count: u16,
+        size_bytes: u32,
+    ) -> Result<BufferPool, Errno> {
         if count == 0 || count > COUNT_MAX || size_bytes == 0 {
             return Err(Errno::EINVAL);
         }

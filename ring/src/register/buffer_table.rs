@@ -17,6 +17,7 @@ use annulus_syscalls::io_uring::register::{
     io_uring_clone_buffers, io_uring_rsrc_register, io_uring_rsrc_update2,
 };
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 use crate::ring::Ring;
 
@@ -59,9 +60,9 @@ pub enum CloneSource {
 /// The table of registered buffers of a ring; a ring has at most one.
 ///
 /// A slot keeps the pages of its memory, which count against the limit of locked memory
-/// (RLIMIT_MEMLOCK) unless the process has CAP_IPC_LOCK. An operation names a slot and memory
-/// inside of it: [`Sqe::prep_read_fixed`](crate::Sqe::prep_read_fixed) and its kin. For memory
-/// that looks after itself see [`BufferPool`](crate::BufferPool).
+/// (RLIMIT_MEMLOCK) unless the process had CAP_IPC_LOCK when it made the ring. An operation
+/// names a slot and memory inside of it: [`Sqe::prep_read_fixed`](crate::Sqe::prep_read_fixed)
+/// and its kin. For memory that looks after itself see [`BufferPool`](crate::BufferPool).
 ///
 /// Dropping it unregisters it; on a pinned ring that must happen on the ring's thread, or the
 /// table stays until the ring is gone.
@@ -86,13 +87,16 @@ impl BufferTable {
     ///
     /// # Kernel
     /// Since 5.1; empty slots since 5.13.
-    pub unsafe fn register(ring: &Ring, spans: &[BufferSpan]) -> Result<BufferTable, Errno> {
+    pub unsafe fn register<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        spans: &[BufferSpan],
+    ) -> Result<BufferTable, Errno> {
         let count = length(spans)?;
         let arg = spans.as_ptr().expose_provenance();
         // SAFETY: `arg` is an array of `count` spans, which the call only reads; that their
         // memory stays is promised by the caller.
         unsafe { ring.register(IORING_REGISTER_BUFFERS, arg, count) }?;
-        Ok(BufferTable::with_capacity(ring, count))
+        Ok(BufferTable::with_capacity(ring.ring_ref().handle, count))
     }
 
     /// As [`register`](BufferTable::register). When slot `i` is changed or emptied and nothing
@@ -108,8 +112,8 @@ impl BufferTable {
     ///
     /// # Kernel
     /// Since 5.13.
-    pub unsafe fn register_tagged(
-        ring: &Ring,
+    pub unsafe fn register_tagged<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
         spans: &[BufferSpan],
         tags: &[u64],
     ) -> Result<BufferTable, Errno> {
@@ -125,8 +129,8 @@ impl BufferTable {
         };
         // SAFETY: `request` names slices of `count` elements; that the memory of the spans stays
         // is promised by the caller.
-        unsafe { register_buffers2(ring, &request) }?;
-        Ok(BufferTable::with_capacity(ring, count))
+        unsafe { register_buffers2(&ring.ring_ref().handle, &request) }?;
+        Ok(BufferTable::with_capacity(ring.ring_ref().handle, count))
     }
 
     /// Registers `capacity` empty slots, at most 16,384.
@@ -136,27 +140,33 @@ impl BufferTable {
     ///
     /// # Kernel
     /// Since 5.19.
-    pub fn sparse(ring: &Ring, capacity: u32) -> Result<BufferTable, Errno> {
+    pub fn sparse<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        capacity: u32,
+    ) -> Result<BufferTable, Errno> {
         let request = io_uring_rsrc_register {
             nr: capacity,
             flags: IORING_RSRC_REGISTER_SPARSE,
             ..io_uring_rsrc_register::default()
         };
         // SAFETY: `request` names no memory.
-        unsafe { register_buffers2(ring, &request) }?;
-        Ok(BufferTable::with_capacity(ring, capacity))
+        unsafe { register_buffers2(&ring.ring_ref().handle, &request) }?;
+        Ok(BufferTable::with_capacity(ring.ring_ref().handle, capacity))
     }
 
     /// Registers what `source` has: the same pages, which stay as long as either table has them.
     ///
     /// # Errors
     /// EBUSY if `ring` has a table; ENXIO if the source's was unregistered; ENOMEM; EBADF if its
-    /// ring is gone; EINVAL before 6.12; EEXIST on a pinned ring from another thread than its
+    /// ring is gone or has no descriptor; EINVAL before 6.12; EEXIST on a pinned ring from another thread than its
     /// own.
     ///
     /// # Kernel
     /// Since 6.12.
-    pub fn clone_of(ring: &Ring, source: &BufferTable) -> Result<BufferTable, Errno> {
+    pub fn clone_of<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        source: &BufferTable,
+    ) -> Result<BufferTable, Errno> {
         let open = source.ring.hold()?;
         let request = io_uring_clone_buffers {
             src_fd: open.fd() as u32,
@@ -164,7 +174,7 @@ impl BufferTable {
         };
         let handle = ring.ring_ref().handle;
         clone(&handle, &request)?;
-        Ok(BufferTable::with_capacity(ring, source.capacity))
+        Ok(BufferTable::with_capacity(handle, source.capacity))
     }
 
     /// Puts the buffers that `source` has in the slots `range` into the slots from `first` on, in
@@ -264,9 +274,9 @@ impl BufferTable {
         self.unregister_once()
     }
 
-    fn with_capacity(ring: &Ring, capacity: u32) -> BufferTable {
+    fn with_capacity(ring: Arc<Handle>, capacity: u32) -> BufferTable {
         BufferTable {
-            ring: ring.ring_ref().handle,
+            ring,
             capacity,
             registered: true,
         }
@@ -311,7 +321,7 @@ impl Drop for BufferTable {
 
 /// # Safety
 /// What `request` names is valid for reads, and the memory of its spans stays.
-unsafe fn register_buffers2(ring: &Ring, request: &io_uring_rsrc_register) -> Result<(), Errno> {
+unsafe fn register_buffers2(ring: &Handle, request: &io_uring_rsrc_register) -> Result<(), Errno> {
     let arg = core::ptr::from_ref(request).expose_provenance();
     let size = size_of::<io_uring_rsrc_register>() as u32;
     // SAFETY: `arg` is the one request that this registration reads, of `size` bytes; the rest is

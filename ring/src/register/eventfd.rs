@@ -5,9 +5,10 @@ use annulus_syscalls::io_uring::register::op::{
     IORING_REGISTER_EVENTFD, IORING_REGISTER_EVENTFD_ASYNC, IORING_UNREGISTER_EVENTFD,
 };
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Lets the kernel add to the eventfd `fd` when completions have been posted: once for those
     /// that are posted together. The ring keeps the eventfd itself; the descriptor may be closed.
     ///

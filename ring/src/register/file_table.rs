@@ -22,6 +22,7 @@ use annulus_syscalls::io_uring::register::{
 
 use super::file_slot::FileSlot;
 use super::slots::Slots;
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 use crate::ring::Ring;
 
@@ -81,12 +82,15 @@ impl FileTable {
     ///
     /// # Kernel
     /// Since 5.1; empty slots since 5.5.
-    pub fn register(ring: &Ring, fds: &[i32]) -> Result<FileTable, Errno> {
+    pub fn register<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        fds: &[i32],
+    ) -> Result<FileTable, Errno> {
         let count = length(fds)?;
         let arg = fds.as_ptr().expose_provenance();
         // SAFETY: `arg` is an array of `count` descriptors, which the call only reads.
         unsafe { ring.register(IORING_REGISTER_FILES, arg, count) }?;
-        Ok(FileTable::of(ring, fds))
+        Ok(FileTable::of(ring.ring_ref().handle, fds))
     }
 
     /// As [`register`](FileTable::register). When slot `i` is changed or emptied and nothing uses
@@ -99,7 +103,11 @@ impl FileTable {
     ///
     /// # Kernel
     /// Since 5.13.
-    pub fn register_tagged(ring: &Ring, fds: &[i32], tags: &[u64]) -> Result<FileTable, Errno> {
+    pub fn register_tagged<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        fds: &[i32],
+        tags: &[u64],
+    ) -> Result<FileTable, Errno> {
         if fds.len() != tags.len() {
             return Err(Errno::EINVAL);
         }
@@ -109,8 +117,8 @@ impl FileTable {
             tags: tags.as_ptr().expose_provenance() as u64,
             ..io_uring_rsrc_register::default()
         };
-        register_files2(ring, &request)?;
-        Ok(FileTable::of(ring, fds))
+        register_files2(&ring.ring_ref().handle, &request)?;
+        Ok(FileTable::of(ring.ring_ref().handle, fds))
     }
 
     /// Registers `capacity` empty slots.
@@ -120,14 +128,17 @@ impl FileTable {
     ///
     /// # Kernel
     /// Since 5.19.
-    pub fn sparse(ring: &Ring, capacity: u32) -> Result<FileTable, Errno> {
+    pub fn sparse<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        capacity: u32,
+    ) -> Result<FileTable, Errno> {
         let request = io_uring_rsrc_register {
             nr: capacity,
             flags: IORING_RSRC_REGISTER_SPARSE,
             ..io_uring_rsrc_register::default()
         };
-        register_files2(ring, &request)?;
-        Ok(FileTable::with_capacity(ring, capacity))
+        register_files2(&ring.ring_ref().handle, &request)?;
+        Ok(FileTable::with_capacity(ring.ring_ref().handle, capacity))
     }
 
     /// Puts `fds` into the slots from `first` on: -1 empties a slot, [`SKIP_SLOT`] leaves it as
@@ -165,7 +176,9 @@ impl FileTable {
 
     /// Says from which slots the kernel picks for operations that leave the choice to it, see
     /// [`Sqe::set_direct_alloc`](crate::Sqe::set_direct_alloc). At first that is the whole table;
-    /// an empty range lets it pick none, and such operations fail with ENFILE.
+    /// an empty range lets it pick none, and such operations fail with ENFILE. Slots that leave
+    /// the range can be claimed from then on: what operations have put into them is to be closed
+    /// before.
     ///
     /// # Errors
     /// EINVAL for a range beyond the capacity; EBUSY if a slot inside is claimed; EEXIST on a
@@ -231,16 +244,16 @@ impl FileTable {
         table.unregister_once()
     }
 
-    fn of(ring: &Ring, fds: &[i32]) -> FileTable {
+    fn of(ring: Arc<Handle>, fds: &[i32]) -> FileTable {
         let table = FileTable::with_capacity(ring, fds.len() as u32);
         table.note(0, fds, fds.len() as u32);
         table
     }
 
-    fn with_capacity(ring: &Ring, capacity: u32) -> FileTable {
+    fn with_capacity(ring: Arc<Handle>, capacity: u32) -> FileTable {
         FileTable {
             table: Arc::new(Table {
-                ring: ring.ring_ref().handle,
+                ring,
                 claimed: Slots::new(capacity),
                 registered: true,
             }),
@@ -329,7 +342,7 @@ impl Drop for Table {
     }
 }
 
-fn register_files2(ring: &Ring, request: &io_uring_rsrc_register) -> Result<(), Errno> {
+fn register_files2(ring: &Handle, request: &io_uring_rsrc_register) -> Result<(), Errno> {
     let arg = core::ptr::from_ref(request).expose_provenance();
     let size = size_of::<io_uring_rsrc_register>() as u32;
     // SAFETY: `arg` is the one request that this registration reads, of `size` bytes; its arrays

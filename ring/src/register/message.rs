@@ -42,6 +42,14 @@ impl Message {
     /// # Kernel
     /// Since 6.13.
     pub fn send_to(&self, target_fd: i32) -> Result<(), Errno> {
+        let sqe = self.sqe(target_fd);
+        let arg = (&raw const sqe).expose_provenance();
+        // SAFETY: `arg` is the one SQE that this registration reads; -1 stands for no source ring.
+        let sent = unsafe { calls::io_uring_register(-1, IORING_REGISTER_SEND_MSG_RING, arg, 1) };
+        sent.map(drop)
+    }
+
+    pub(crate) fn sqe(&self, target_fd: i32) -> Sqe {
         let mut sqe = Sqe::new();
         match self.cqe_flags {
             None => sqe.prep_msg_ring(target_fd, self.user_data, self.res, 0),
@@ -49,9 +57,6 @@ impl Message {
                 sqe.prep_msg_ring_cqe_flags(target_fd, self.user_data, self.res, 0, flags)
             }
         };
-        let arg = (&raw const sqe).expose_provenance();
-        // SAFETY: `arg` is the one SQE that this registration reads; -1 stands for no source ring.
-        let sent = unsafe { calls::io_uring_register(-1, IORING_REGISTER_SEND_MSG_RING, arg, 1) };
-        sent.map(drop)
+        sqe
     }
 }

@@ -8,6 +8,7 @@ use annulus_syscalls::io_uring::register::flags::{
 use annulus_syscalls::io_uring::register::io_uring_napi;
 use annulus_syscalls::io_uring::register::op::{IORING_REGISTER_NAPI, IORING_UNREGISTER_NAPI};
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 
 /// Which queues of network cards are polled.
@@ -33,7 +34,7 @@ pub struct Napi {
     pub tracking: NapiTracking,
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Makes waits poll as `napi` says. Returns what was set before.
     ///
     /// # Errors
@@ -60,16 +61,18 @@ impl Ring {
         self.napi(IORING_REGISTER_NAPI, request)
     }
 
-    /// Stops polling. Returns what was set before.
+    /// Stops polling, if there is any.
     ///
     /// # Errors
-    /// EINVAL before 6.9, and for IOPOLL rings; EEXIST on a pinned ring from another thread than
-    /// its own; EBADF in a forked child.
+    /// EINVAL before 6.9; EEXIST on a pinned ring from another thread than its own; EBADF in a
+    /// forked child.
     ///
     /// # Kernel
     /// Since 6.9.
-    pub fn unregister_napi(&self) -> Result<Napi, Errno> {
-        self.napi(IORING_UNREGISTER_NAPI, io_uring_napi::default())
+    pub fn unregister_napi(&self) -> Result<(), Errno> {
+        // What was set before comes back without the tracking: half an answer is none.
+        let done = self.napi(IORING_UNREGISTER_NAPI, io_uring_napi::default());
+        done.map(drop)
     }
 
     /// Polls the queue `id` too, as the socket option SO_INCOMING_NAPI_ID tells it.

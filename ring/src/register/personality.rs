@@ -7,6 +7,7 @@ use annulus_syscalls::io_uring::register::op::{
     IORING_REGISTER_PERSONALITY, IORING_UNREGISTER_PERSONALITY,
 };
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 use crate::ring::Ring;
 
@@ -20,7 +21,7 @@ pub struct Personality {
     registered: bool,
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Registers the credentials of the calling thread: user, groups, capabilities, and what a
     /// security module adds.
     ///

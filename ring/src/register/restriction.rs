@@ -14,6 +14,7 @@ use annulus_syscalls::io_uring::register::op::IORING_REGISTER_RESTRICTIONS;
 use annulus_syscalls::io_uring::register::{io_uring_restriction, io_uring_task_restriction};
 use annulus_syscalls::{Errno, calls};
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::opcode::Opcode;
 use crate::ring::Ring;
 use crate::sqe::SqeFlags;
@@ -31,7 +32,7 @@ pub enum Restriction {
     FlagsRequired(SqeFlags),
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Lets the ring do only what `restrictions` allow, once it is enabled. That is for good.
     ///
     /// # Errors

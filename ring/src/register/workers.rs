@@ -7,6 +7,7 @@ use annulus_syscalls::io_uring::register::op::{
     IORING_REGISTER_IOWQ_AFF, IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_UNREGISTER_IOWQ_AFF,
 };
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 
 /// The most processors that a set can name.
@@ -23,7 +24,7 @@ pub struct WorkersMax {
     pub unbounded: u32,
 }
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Keeps the workers that the calling thread gets from now on on the processors `cpus`,
     /// numbered from 0. Those that it has stay where they are. The kernel passes over numbers
     /// that it was not built for.

@@ -7,9 +7,10 @@ use annulus_syscalls::io_uring::register::op::{
 };
 use annulus_syscalls::io_uring::register::zcrx_ctrl;
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 
-impl Ring {
+impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Registers a receive queue of a card for zero-copy receive. Area and region are as the
     /// request says; the kernel fills in the offsets, the number, and the area's token.
     ///

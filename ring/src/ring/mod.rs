@@ -28,16 +28,15 @@ use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 use core::time::Duration;
 
+use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::enter::{
-    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_REGISTERED_RING,
-    IORING_ENTER_SQ_WAKEUP,
+    IORING_ENTER_EXT_ARG, IORING_ENTER_GETEVENTS, IORING_ENTER_SQ_WAKEUP,
 };
 use annulus_syscalls::io_uring::queue::{
     IORING_SQ_CQ_OVERFLOW, IORING_SQ_NEED_WAKEUP, IORING_SQ_TASKRUN,
 };
 use annulus_syscalls::io_uring::setup::IORING_SETUP_SQPOLL;
 use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg, io_uring_params};
-use annulus_syscalls::{Errno, calls};
 
 use crate::cqe::Cqe;
 use crate::entries::{CqEntry, SqEntry};
@@ -226,8 +225,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     }
 
     /// Submits what is queued, waits for nothing and runs no completion work. Returns how many
-    /// entries were consumed; with SQPOLL, how many the kernel's thread has to take, and there is
-    /// no call unless that thread sleeps.
+    /// entries were consumed; with SQPOLL, how many the kernel's thread was shown, and there is no
+    /// call unless that thread sleeps.
     ///
     /// # Errors
     /// As [`enter`](Ring::enter).
@@ -307,8 +306,11 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         self.handle.origin.check()?;
         self.cq.publish();
         self.hide_masked_opcodes();
-        let to_submit = self.sq.publish();
+        let handed_over = self.sq.unpublished();
+        let mut to_submit = self.sq.publish();
         if self.params.flags & IORING_SETUP_SQPOLL != 0 {
+            // How much of it the thread has taken meanwhile is chance.
+            to_submit = handed_over;
             let is_plain_submit = flags == self.enter_flags;
             // The tail must be visible before the flag is read, or the thread may go to sleep
             // between the two and nobody wakes it.
@@ -319,16 +321,31 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
                 return Ok(to_submit);
             }
         }
-        let fd = match self.registered.as_ref().and_then(Registered::index_here) {
-            Some(index) => {
-                flags |= IORING_ENTER_REGISTERED_RING;
-                index as i32
-            }
-            None => self.fd(),
-        };
+        // SAFETY: promised by the caller.
+        unsafe { self.call_kernel(to_submit, min_complete, flags, arg, arg_size) }
+    }
+
+    /// The call, with whichever of its names is the ring's in this thread.
+    ///
+    /// # Safety
+    /// `arg` and `arg_size` describe what `flags` say, or are 0.
+    #[inline]
+    unsafe fn call_kernel(
+        &self,
+        to_submit: u32,
+        min_complete: u32,
+        flags: u32,
+        arg: usize,
+        arg_size: usize,
+    ) -> Result<u32, Errno> {
+        let registered = self.registered.as_ref().and_then(Registered::index_here);
+        let arg = (arg, arg_size);
         // SAFETY: every queued entry was prepared under the promises of its `prep_*` method, and
         // the caller promised the argument.
-        unsafe { calls::io_uring_enter(fd, to_submit, min_complete, flags, arg, arg_size) }
+        unsafe {
+            self.handle
+                .enter(registered, to_submit, min_complete, flags, arg)
+        }
     }
 
     /// Lets the kernel refuse what an older one would not know.

@@ -56,11 +56,11 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     }
 
     /// Submits what is queued and waits until the kernel's thread has made room in the SQ; returns
-    /// how many entries are free. With room it waits for nothing.
+    /// how many entries are free. With room it waits for nothing. 0 when a signal came first, or
+    /// other work of this thread: wait again.
     ///
     /// # Errors
-    /// EINVAL without SQPOLL: there an enter makes room. EINTR when a signal came first;
-    /// EOWNERDEAD when the thread is gone; EBADFD for a disabled ring; EBADF in a forked child.
+    /// EINVAL without SQPOLL: there an enter makes room. EOWNERDEAD when the thread is gone; EBADFD for a disabled ring; EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.10.
@@ -73,10 +73,7 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         } else {
             self.submit()?;
         }
-        match self.sq_space_left() {
-            0 => Err(Errno::EINTR),
-            free => Ok(free),
-        }
+        Ok(self.sq_space_left())
     }
 }
 

@@ -12,11 +12,15 @@ use super::Ring;
 use crate::entries::{CqEntry, SqEntry};
 use crate::fork::Origin;
 use crate::handle::{Handle, Name};
+#[cfg(feature = "std")]
+use crate::kernel::Shared;
 use crate::map::Map;
+#[cfg(feature = "std")]
+use crate::mask::Mask;
 use crate::queue::{CompletionQueue, SubmissionQueue};
 use crate::ring_bytes::RingBytes;
 use crate::ring_memory::{Areas, RingMemory};
-use crate::setup::{self, NewRing, RingConfig};
+use crate::setup::{self, RingConfig, StepDowns};
 
 impl Ring {
     /// Makes a ring. Its descriptor has close-on-exec set.
@@ -113,35 +117,49 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         // SAFETY: the areas are parts of `memory`, of the size that was asked for, and `memory`
         // goes into the ring, or is dropped after it is closed.
         let new = unsafe { setup::set_up(config, entry_flags, areas.as_ref()) }?;
-        let NewRing {
-            name,
-            params,
-            step_downs,
-        } = new;
         // From here on dropping `guard` closes the ring.
-        let guard = CloseOnDrop(Some(Arc::new(Handle::new(name, origin, config.mask))));
+        let guard = CloseOnDrop(Some(Arc::new(Handle::new(new.name, origin, config.mask))));
+        let params = new.params;
         if params.features & IORING_FEAT_SINGLE_MMAP == 0 {
             return Err(Errno::ENOSYS);
         }
+        let areas = match (areas, guard.name()) {
+            (Some(areas), _) => areas,
+            (None, Some(Name::Fd(fd))) => map(*fd, &params, origin)?,
+            // The kernel grants an index only to rings in memory of the caller's.
+            (None, _) => return Err(Errno::EINVAL),
+        };
+        // SAFETY: both areas are this ring's.
+        let mut ring = unsafe { Ring::assemble(guard.keep(), params, new.step_downs, areas) };
+        ring._memory = memory;
+        Ok(ring)
+    }
+
+    /// A ring of these areas.
+    ///
+    /// # Safety
+    /// They are those that `params` describes, stay until the ring is dropped, and are no other
+    /// ring's.
+    unsafe fn assemble(
+        handle: Arc<Handle>,
+        params: io_uring_params,
+        step_downs: StepDowns,
+        areas: Areas,
+    ) -> Ring<S, C> {
         let Areas {
             queues: rings,
             sqes: slots,
-        } = match (areas, name) {
-            (Some(areas), _) => areas,
-            (None, Name::Fd(fd)) => map(fd, &params, origin)?,
-            // The kernel grants an index only to rings in memory of the caller's.
-            (None, Name::Index(_)) => return Err(Errno::EINVAL),
-        };
+        } = areas;
         // SAFETY: both maps are this ring's, are dropped after the queue, and this is the one.
         let sq = unsafe { SubmissionQueue::new(&rings, &slots, &params) };
         // SAFETY: as above.
         let cq = unsafe { CompletionQueue::new(&rings, &params) };
-        Ok(Ring {
+        Ring {
             sq,
             cq,
-            registered: match name {
-                Name::Fd(_) => None,
-                Name::Index(registered) => Some(registered),
+            registered: match handle.name() {
+                Name::Index(registered) => Some(*registered),
+                _ => None,
             },
             enter_flags: if params.features & IORING_FEAT_NO_IOWAIT != 0 {
                 IORING_ENTER_NO_IOWAIT
@@ -150,11 +168,27 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
             },
             params,
             step_downs,
-            handle: guard.keep(),
+            handle,
             _rings: rings,
             _slots: slots,
-            _memory: memory,
-        })
+            _memory: None,
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl Ring {
+    /// A ring whose kernel's side is emulated.
+    pub(crate) fn emulated(shared: Arc<Shared>, origin: Origin, mask: Mask) -> Ring {
+        let memory = Arc::clone(shared.memory());
+        let (queues, sqes) = (&memory.rings, &memory.slots);
+        let areas = Areas {
+            queues: queues.part(0, queues.size_bytes()),
+            sqes: sqes.part(0, sqes.size_bytes()),
+        };
+        let handle = Handle::new(Name::Emulated(shared), origin, mask);
+        // SAFETY: the handle keeps the memory, of which each kernel's side has one ring.
+        unsafe { Ring::assemble(Arc::new(handle), memory.params, StepDowns::none(), areas) }
     }
 }
 
@@ -171,6 +205,10 @@ pub(super) fn map(fd: i32, params: &io_uring_params, origin: Origin) -> Result<A
 struct CloseOnDrop(Option<Arc<Handle>>);
 
 impl CloseOnDrop {
+    fn name(&self) -> Option<&Name> {
+        self.0.as_deref().map(Handle::name)
+    }
+
     fn keep(mut self) -> Arc<Handle> {
         self.0.take().expect("kept once, as it is consumed")
     }

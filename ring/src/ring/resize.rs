@@ -194,8 +194,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         let mut sq = unsafe { SubmissionQueue::new(&rings, &slots, &params) };
         // SAFETY: as above; the size of a CQE is what it was.
         let mut cq = unsafe { CompletionQueue::new(&rings, &params) };
-        // The kernel has moved what it was shown. What it was not moves here; for the rest it is
-        // the same once more.
+        // The kernel has moved what it was shown; what it was not moves here. The rest is moved
+        // again, so that nothing rests on how the kernel's loop goes round the end of a counter.
         sq.take_over(&self.sq);
         cq.take_over(&self.cq);
         self.sq = sq;

@@ -90,6 +90,22 @@ impl Wait {
         }
     }
 
+    /// Runs `enter` with the argument that describes this, and its size.
+    fn with_arg(
+        &self,
+        enter: impl FnOnce(usize, usize) -> Result<u32, Errno>,
+    ) -> Result<u32, Errno> {
+        let time = self.timespec();
+        let arg = io_uring_getevents_arg {
+            sigmask: address(self.signals.as_ref()),
+            sigmask_sz: SignalSet::size_bytes(),
+            min_wait_usec: self.min_wait_usec(),
+            ts: address(time.as_ref()),
+        };
+        let place = (&raw const arg).expose_provenance();
+        forgive_timeout(enter(place, size_of::<io_uring_getevents_arg>()))
+    }
+
     /// The limit as the kernel takes it.
     pub(super) fn timespec(&self) -> Option<__kernel_timespec> {
         match self.limit {
@@ -140,18 +156,33 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Since 5.11, and as the fields of [`Wait`] say.
     pub fn enter_with(&mut self, wait: &Wait) -> Result<u32, Errno> {
         wait.check(self.features())?;
-        let time = wait.timespec();
-        let arg = io_uring_getevents_arg {
-            sigmask: address(wait.signals.as_ref()),
-            sigmask_sz: SignalSet::size_bytes(),
-            min_wait_usec: wait.min_wait_usec(),
-            ts: address(time.as_ref()),
-        };
-        let flags = wait.flags(self.enter_flags);
-        let arg_size = size_of::<io_uring_getevents_arg>();
-        let arg = (&raw const arg).expose_provenance();
-        // SAFETY: `arg` is what EXT_ARG means, and what it points to is alive until the end.
-        forgive_timeout(unsafe { self.enter_raw(flags, wait.min_complete, arg, arg_size) })
+        wait.with_arg(|arg, arg_size| {
+            let flags = wait.flags(self.enter_flags);
+            // SAFETY: it is the argument that EXT_ARG means, alive until the call is over.
+            unsafe { self.enter_raw(flags, wait.min_complete, arg, arg_size) }
+        })
+    }
+
+    /// Gives popped slots back, runs completion work, brings overflowed completions and waits as
+    /// `wait` says, without submitting what is queued. Returns how many completions are ready:
+    /// fewer than were waited for when the time ran out.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP for a part of `wait` that this kernel does not know; EINTR, EEXIST, EBADFD and
+    /// EBADF as [`enter`](Ring::enter).
+    ///
+    /// # Kernel
+    /// As [`enter_with`](Ring::enter_with).
+    pub fn wait(&mut self, wait: &Wait) -> Result<u32, Errno> {
+        wait.check(self.features())?;
+        self.handle.origin.check()?;
+        self.cq.publish();
+        wait.with_arg(|arg, arg_size| {
+            let flags = wait.flags(self.enter_flags);
+            // SAFETY: it is the argument that EXT_ARG means, alive until the call is over.
+            unsafe { self.call_kernel(0, wait.min_complete, flags, arg, arg_size) }
+        })?;
+        Ok(self.cq_ready())
     }
 
     /// Chooses whether waits of this ring count as waiting for a disk, as [`Wait::iowait`] does

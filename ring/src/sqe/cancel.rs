@@ -11,7 +11,8 @@ impl Sqe {
     /// `IORING_ASYNC_CANCEL_ALL` in `flags`.
     ///
     /// The result is 0 (or how many, with `ALL`), ENOENT if there is none, EALREADY if it runs and
-    /// may still complete.
+    /// may still complete. Waits for futexes and children are told in another way: 1 for one that
+    /// was found, and with `ALL` all of them count as one.
     ///
     /// The operation's own CQE comes in any case, and what it lent is lent until then: it has
     /// ECANCELED, or its own result, or, where a worker thread was interrupted, also EINTR or 512,

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 
+use annulus_syscalls::io_uring::flags::file::IORING_FILE_INDEX_ALLOC;
 use annulus_syscalls::io_uring::open_how;
 
 use super::{Common, Sqe, SqeFlags, address};
@@ -76,6 +77,7 @@ impl Sqe {
     }
 
     /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_fsync(&mut self, fd: i32, flags: u32) -> &mut Sqe {
         self.prep(on_file(Opcode::FSYNC, fd)).with_op_flags(flags)
@@ -95,6 +97,7 @@ impl Sqe {
     }
 
     /// `sync_file_range`(2) of `len` bytes (0: to the end) from `offset`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_sync_file_range(&mut self, fd: i32, len: u32, offset: u64, flags: u32) -> &mut Sqe {
         self.prep(Common {
@@ -108,6 +111,7 @@ impl Sqe {
     }
 
     /// `fallocate`(2) with `FALLOC_FL_*` mode, `len` bytes from `offset`. The result is 0.
+    /// A failure does not break the chain that the entry is in: look at the result.
     #[inline]
     pub fn prep_fallocate(&mut self, fd: i32, mode: i32, offset: u64, len: u64) -> &mut Sqe {
         self.prep(Common {
@@ -212,6 +216,21 @@ impl Sqe {
             len: count,
             off: u64::from(offset),
         })
+    }
+
+    /// Puts the files of the `count` descriptors at `fds` into slots of the registered file table
+    /// that the kernel chooses; their numbers take the place of the descriptors. The result is how
+    /// many there were slots for, or ENFILE if there was none.
+    ///
+    /// # Safety
+    /// `fds` is valid for reads and writes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 6.0.
+    #[inline]
+    pub unsafe fn prep_files_update_alloc(&mut self, fds: *mut i32, count: u32) -> &mut Sqe {
+        // SAFETY: promised by the caller.
+        unsafe { self.prep_files_update(fds, count, IORING_FILE_INDEX_ALLOC) }
     }
 
     /// Makes a descriptor of `slot` of the registered file table; `flags` are

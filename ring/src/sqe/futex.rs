@@ -9,7 +9,8 @@ use crate::opcode::Opcode;
 
 impl Sqe {
     /// Waits while the futex at `word` has `value`; `mask` selects which wakes count, `flags` are
-    /// `FUTEX2_*`. The result is 0.
+    /// `FUTEX2_*`. The result is 0, EAGAIN if it has another value, or EINVAL: the kernel knows
+    /// words of 32 bits only, and a mask of none, or of more than those, is no mask.
     ///
     /// # Safety
     /// `word` is valid for atomic reads of the size in `flags`, lent until the last CQE.
@@ -61,7 +62,8 @@ impl Sqe {
         self
     }
 
-    /// Waits on the `count` futexes at `waits`. The result is the index of one that was woken.
+    /// Waits on the `count` futexes at `waits`, 1 to 128. The result is the index of one that was
+    /// woken, EAGAIN if one has another value, or EINVAL.
     ///
     /// # Safety
     /// `waits` is valid for reads of `count` entries, lent until consumed; each futex as in
@@ -81,7 +83,8 @@ impl Sqe {
     }
 
     /// `waitid`(2) for `id_type` (`P_*`) and `id` with `options` (`WEXITED` and others) into the
-    /// `siginfo_t` at `info`, which may be null. The result is 0.
+    /// `siginfo_t` at `info`, which may be null. The result is 0, also where `WNOHANG` found nobody:
+    /// the process in `info` is 0 then; or ECHILD, or EINVAL.
     ///
     /// # Safety
     /// `info` is null or valid for writes of a `siginfo_t`, lent until the last CQE.

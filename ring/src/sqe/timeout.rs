@@ -148,7 +148,8 @@ impl Sqe {
     ///
     /// Where both are done at the same time, this one may also complete with ENOENT or EALREADY,
     /// and ETIME only says that the operation was asked to stop: whether it did, its own result
-    /// says. EINVAL where there is no operation before it.
+    /// says. A limit that ends a wait for a futex or a child completes with 1 instead of ETIME.
+    /// EINVAL where there is no operation before it.
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.

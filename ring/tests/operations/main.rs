@@ -13,7 +13,9 @@ mod queues;
 mod timeouts;
 
 mod enter_call;
+mod file_system;
 mod nop;
+mod open_close;
 mod read_write;
 mod register_call;
 mod setup_call;

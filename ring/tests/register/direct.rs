@@ -4,13 +4,13 @@ use std::ffi::CStr;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use annulus_ring::{Cqe, Errno, FileTable, Opcode, Ring, Sqe, SqeFlags};
-use annulus_syscalls::io_uring::flags::file::{
-    IORING_FILE_INDEX_ALLOC, IORING_FIXED_FD_NO_CLOEXEC,
+use annulus_ring::{
+    Errno, FileTable, Message, Opcode, Ring, RingConfig, RingMemory, Sqe, SqeFlags,
 };
+use annulus_syscalls::io_uring::flags::file::IORING_FIXED_FD_NO_CLOEXEC;
 
 use super::{
-    assert_quiet, file_with, has, next, next_sorted, pipe, queue, read_slot, ring, run, skip_newer,
+    assert_quiet, file_with, has, next_sorted, pipe, queue, read_slot, ring, run, skip_newer,
 };
 
 const ZERO: &CStr = c"/dev/zero";
@@ -357,17 +357,55 @@ fn an_operation_of_the_ring_updates_the_table() {
     assert_eq!(update(&mut ring, 1), Ok(1));
     assert_eq!(read_slot(&mut ring, 1), Ok(b"updated".to_vec()));
     assert_eq!(update(&mut ring, 2), Err(Errno::EINVAL));
-    // The kernel picks, and says what in the place of the descriptor.
-    assert_eq!(update(&mut ring, IORING_FILE_INDEX_ALLOC), Ok(1));
-    assert_eq!(fds, [0]);
-    assert_eq!(read_slot(&mut ring, 0), Ok(b"updated".to_vec()));
-    assert_eq!(next_if_any(&mut ring), None);
 }
 
-fn next_if_any(ring: &mut Ring) -> Option<Cqe> {
-    queue(ring, |sqe| {
-        sqe.prep_nop().set_user_data(u64::MAX);
-    });
-    let cqe = next(ring);
-    (cqe.user_data() != u64::MAX).then_some(cqe)
+#[test]
+fn an_update_that_lets_the_kernel_choose_says_what_it_chose() {
+    let mut ring = ring();
+    let _table = FileTable::sparse(&ring, 3).expect("sparse");
+    let file = file_with(b"chosen");
+    let fd = file.as_raw_fd();
+    let update = |ring: &mut Ring, fds: &mut [i32]| {
+        let (start, count) = (fds.as_mut_ptr(), fds.len() as u32);
+        let cqe = run(ring, |sqe| {
+            // SAFETY: `fds` stays until the completion, which `run` waits for.
+            unsafe { sqe.prep_files_update_alloc(start, count) };
+        });
+        cqe.result()
+    };
+    let mut fds = [fd; 2];
+    assert_eq!(update(&mut ring, &mut fds), Ok(2));
+    assert_eq!(fds, [0, 1]);
+    assert_eq!(read_slot(&mut ring, 1), Ok(b"chosen".to_vec()));
+    // One slot is left, for the first of two.
+    let mut fds = [fd; 2];
+    assert_eq!(update(&mut ring, &mut fds), Ok(1));
+    assert_eq!(fds[0], 2);
+    assert_eq!(update(&mut ring, &mut [fd]), Err(Errno::ENFILE));
+}
+
+#[test]
+fn a_ring_without_a_descriptor_has_a_table_too() {
+    let config = RingConfig {
+        sq_entries: 8,
+        registered_fd_only: true,
+        ..RingConfig::default()
+    };
+    let bytes = RingMemory::bytes_for(&config).expect("a size");
+    let memory = RingMemory::new(bytes).expect("memory");
+    let mut ring = match Ring::on_memory(&config, memory) {
+        Ok(ring) => ring,
+        Err(errno) => return skip_newer("rings without a descriptor", errno),
+    };
+    let file = file_with(b"by index");
+    let mut table = FileTable::register(&ring, &[-1, -1]).expect("registered");
+    assert_eq!(table.update(1, &[file.as_raw_fd()]), Ok(1));
+    assert_eq!(read_slot(&mut ring, 1), Ok(b"by index".to_vec()));
+    table.unregister().expect("unregistered");
+    let message = Message {
+        user_data: 7,
+        res: 42,
+        cqe_flags: None,
+    };
+    assert_eq!(ring.ring_ref().send(&message), Err(Errno::EBADF));
 }

@@ -11,9 +11,12 @@ mod files;
 mod messages;
 mod napi;
 mod personality;
+mod pool;
 mod query;
 mod restrictions;
+mod shapes;
 mod workers;
+mod zcrx;
 
 use std::fs::File;
 use std::io::{Read, Write};

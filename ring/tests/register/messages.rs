@@ -114,6 +114,21 @@ fn a_disabled_ring_gets_messages_once_it_is_enabled() {
 }
 
 #[test]
+fn a_ring_with_a_submitting_thread_gets_and_sends_messages() {
+    let (mut here, mut there) = (
+        ring(),
+        ring_of(RingConfig {
+            sqpoll_idle_ms: Some(10),
+            ..RingConfig::default()
+        }),
+    );
+    assert_eq!(send(&mut here, there.fd(), 7, 42), Ok(0));
+    assert_eq!(words(&next(&mut there)), (7, 42, 0));
+    assert_eq!(send(&mut there, here.fd(), 8, 43), Ok(0));
+    assert_eq!(words(&next(&mut here)), (8, 43, 0));
+}
+
+#[test]
 fn a_pinned_ring_that_sleeps_is_woken() {
     let mut here = pinned_ring();
     let mut there = pinned_ring();
@@ -129,6 +144,27 @@ fn a_pinned_ring_that_sleeps_is_woken() {
     assert_eq!(words(&next(&mut there)), (7, 42, 0));
     assert_eq!(words(&next(&mut here)), (8, 43, 0));
     assert_eq!(other.join().expect("no panic"), Ok(0));
+}
+
+#[test]
+fn a_sleeping_pinned_ring_is_woken_again_and_again() {
+    const MESSAGES: u64 = 500;
+    let mut here = pinned_ring();
+    let target = here.fd();
+    let (ask, asked) = std::sync::mpsc::channel();
+    let other = thread::spawn(move || {
+        let mut ring = ring();
+        for n in asked {
+            assert_eq!(send(&mut ring, target, n, 0), Ok(0));
+        }
+    });
+    for n in 0..MESSAGES {
+        ask.send(n).expect("the thread lives");
+        // Waits for nothing else: only the message can end it.
+        assert_eq!(next(&mut here).user_data(), n);
+    }
+    drop(ask);
+    other.join().expect("no panic");
 }
 
 #[test]

@@ -42,9 +42,11 @@ fn what_was_set_before_is_told() {
         ..DYNAMIC
     };
     assert_eq!(ring.register_napi(&other), Ok(DYNAMIC));
-    assert_eq!(ring.unregister_napi(), Ok(other));
-    let none = ring.unregister_napi().expect("nothing to do");
-    assert_eq!((none.busy_poll_us, none.prefer_busy_poll), (0, false));
+    assert_eq!(ring.unregister_napi(), Ok(()));
+    let before = ring.register_napi(&DYNAMIC).expect("registered");
+    assert_eq!((before.busy_poll_us, before.prefer_busy_poll), (0, false));
+    assert_eq!(ring.unregister_napi(), Ok(()));
+    assert_eq!(ring.unregister_napi(), Ok(()), "nothing to do");
 }
 
 #[test]
@@ -92,7 +94,16 @@ fn a_polling_ring_receives() {
         });
         assert_eq!(&buf[..cqe.res() as usize], message);
     }
-    assert_eq!(ring.unregister_napi(), Ok(DYNAMIC));
+    assert_eq!(ring.unregister_napi(), Ok(()));
+}
+
+#[test]
+fn a_ring_that_polls_devices_polls_no_network() {
+    let ring = ring_of(RingConfig {
+        iopoll: true,
+        ..RingConfig::default()
+    });
+    assert_eq!(ring.register_napi(&DYNAMIC), Err(Errno::EINVAL));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Where each `prep_*` method puts its arguments, field by field.
 
+mod abi;
+mod bytes_of_control;
+mod bytes_of_data;
+mod bytes_of_files;
 mod control;
 mod data;
 mod files;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use annulus_ring::{Cqe, Errno, Ring, RingConfig, Sqe};
+use annulus_ring::{Cqe, Errno, Kernel, Mask, Ring, RingConfig, Sqe};
 
 use super::skip::skip_feature;
 
@@ -17,12 +17,21 @@ pub(crate) fn ring() -> Ring {
         sq_entries: 64,
         ..RingConfig::default()
     };
-    Ring::new(&config).expect("a ring")
+    open(&config).expect("a ring")
+}
+
+/// A ring of the kernel that ANNULUS_KERNEL names: `uring`, the default, or `emulated`.
+pub(crate) fn open(config: &RingConfig) -> Result<Ring, Errno> {
+    if std::env::var("ANNULUS_KERNEL").is_ok_and(|kernel| kernel == "emulated") {
+        let opened = Kernel::emulated(Mask::NONE).open(config);
+        return opened.map_err(|error| Errno::from_raw(error.raw_os_error().expect("an errno")));
+    }
+    Ring::new(config)
 }
 
 /// A ring made as `config` says; without one, a skip that says which `feature` is missing.
 pub(crate) fn ring_with(config: &RingConfig, feature: &str) -> Option<Ring> {
-    match Ring::new(config) {
+    match open(config) {
         Ok(ring) if ring.step_downs().is_empty() => Some(ring),
         Ok(_) | Err(Errno::EINVAL) => {
             skip_feature(feature);

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use annulus_ring::{Errno, Mask, Ring, RingConfig};
+use annulus_ring::{
+    CqEntry, Cqe, Cqe32, Errno, Mask, MixedCqes, Ring, RingConfig, RingMemory, SqEntry, Sqe, Sqe128,
+};
 
 use crate::support::{NEVER, pinned, pop_all, push_nop, ring, ring_with, wait_for};
 
@@ -219,6 +221,111 @@ fn the_largest_queues_are_filled_to_the_last_slot() {
     assert_eq!(ring.cq_ready(), 65_536);
     assert!(!ring.cq_overflowed());
     assert_eq!(pop_all(&mut ring), (0..65_536).collect::<Vec<_>>());
+}
+
+/// Fills, resizes and reaps a ring of other entries. `false` where the kernel has none of them.
+fn wide_entries_move_over<S: SqEntry, C: CqEntry>(
+    config: &RingConfig,
+    resize: impl Fn(&mut Ring<S, C>, u32, u32) -> Result<(), Errno>,
+) -> bool {
+    let memory = RingMemory::bytes_for_entries::<S, C>(config).and_then(RingMemory::new);
+    let Ok(mut ring) = (match config.registered_fd_only {
+        true => Ring::<S, C>::with_entries_on(config, memory.expect("memory")),
+        false => Ring::<S, C>::with_entries(config),
+    }) else {
+        return false;
+    };
+    let push = |ring: &mut Ring<S, C>, user_data| {
+        let sqe = ring.get_sqe().expect("room").as_mut();
+        sqe.prep_nop().set_user_data(user_data);
+    };
+    for (larger, smaller) in [(64, 8), (16, 8), (32, 8)] {
+        for (sq, cq) in [(larger, 2 * larger), (smaller, 2 * smaller)] {
+            // 1. Five completions wait, five entries are queued, at varying places.
+            for user_data in 0..6 {
+                push(&mut ring, user_data);
+            }
+            assert_eq!(ring.enter(6, None), Ok(6));
+            assert!(ring.pop().is_some());
+            for user_data in 6..11 {
+                push(&mut ring, user_data);
+            }
+            // 2. They are the same in the other queues.
+            match resize(&mut ring, sq, cq) {
+                Ok(()) => {}
+                Err(Errno::EINVAL) => return false,
+                Err(errno) => panic!("not resized: {errno}"),
+            }
+            assert_eq!((ring.sq_capacity(), ring.cq_capacity()), (sq, cq));
+            assert_eq!((ring.sq_queued(), ring.cq_ready()), (5, 5));
+            assert_eq!(ring.enter(10, None), Ok(5));
+            for user_data in 1..11 {
+                let cqe = ring.pop().expect("ten");
+                let (seen, result) = (cqe.as_ref().user_data(), cqe.as_ref().result());
+                assert_eq!((seen, result), (user_data, Ok(0)));
+            }
+            assert!(ring.pop().is_none());
+        }
+    }
+    true
+}
+
+#[test]
+fn entries_of_every_size_move_over() {
+    if resizable(8, 0).is_none() {
+        return;
+    }
+    for no_sqarray in [false, true] {
+        let config = RingConfig {
+            sq_entries: 8,
+            pinned: true,
+            no_sqarray,
+            ..RingConfig::default()
+        };
+        assert!(wide_entries_move_over::<Sqe, Cqe>(&config, Ring::resize));
+        assert!(wide_entries_move_over::<Sqe128, Cqe>(&config, Ring::resize));
+        assert!(wide_entries_move_over::<Sqe, Cqe32>(&config, Ring::resize));
+        assert!(wide_entries_move_over::<Sqe128, Cqe32>(
+            &config,
+            Ring::resize
+        ));
+        if !wide_entries_move_over::<Sqe, MixedCqes>(&config, Ring::resize) {
+            eprintln!("skipped: the kernel has no CQE_MIXED (6.18)");
+        }
+    }
+}
+
+#[test]
+fn a_ring_on_memory_of_ours_moves_to_other_memory_of_ours() {
+    if resizable(8, 0).is_none() {
+        return;
+    }
+    let config = RingConfig {
+        sq_entries: 8,
+        pinned: true,
+        registered_fd_only: true,
+        ..RingConfig::default()
+    };
+    fn resize<S: SqEntry, C: CqEntry>(
+        ring: &mut Ring<S, C>,
+        sq: u32,
+        cq: u32,
+    ) -> Result<(), Errno> {
+        let memory = || RingMemory::new(1 << 20).expect("memory");
+        // 1. Not without memory, nor with too little of it.
+        assert_eq!(ring.resize(sq, cq), Err(Errno::EINVAL));
+        let little = RingMemory::new(1).expect("memory");
+        assert_eq!(ring.resize_on(sq, cq, little), Err(Errno::ENOMEM));
+        // 2. Not into what does not fit: the memory is dropped, and the ring goes on.
+        assert_eq!(ring.resize_on(4, 4, memory()), Err(Errno::EOVERFLOW));
+        // 3. With enough.
+        ring.resize_on(sq, cq, memory())
+    }
+    assert!(wide_entries_move_over::<Sqe, Cqe>(&config, resize));
+    assert!(wide_entries_move_over::<Sqe128, Cqe32>(&config, resize));
+    let mut mapped = pinned(8, 0).expect("as above");
+    let memory = RingMemory::new(1 << 20).expect("memory");
+    assert_eq!(mapped.resize_on(16, 32, memory), Err(Errno::EINVAL));
 }
 
 /// Marks completions that another thread posts.

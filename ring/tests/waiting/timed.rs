@@ -197,3 +197,18 @@ fn a_pinned_ring_is_not_waited_for_by_another_thread() {
     assert_eq!(ring.sq_queued(), 1);
     assert_eq!(ring.enter_with(&wait_for(1, NEVER)), Ok(1));
 }
+
+#[test]
+fn a_wait_can_leave_what_is_queued_alone() {
+    let mut ring = ring(8, 0);
+    push_nop(&mut ring, 1);
+    assert_eq!(ring.wait(&wait_for(1, SHORT)), Ok(0));
+    assert_eq!(ring.sq_queued(), 1);
+    assert_eq!(kernel_sees(&ring), 0);
+    assert_eq!(ring.submit(), Ok(1));
+    assert_eq!(ring.wait(&wait_for(1, NEVER)), Ok(1));
+    push_nop(&mut ring, 2);
+    assert_eq!(ring.wait(&Wait::default()), Ok(1));
+    assert_eq!(pop_all(&mut ring), [1]);
+    assert_eq!(ring.sq_queued(), 1);
+}

@@ -1,8 +1,9 @@
 //! Where every so many types one starts, so that none is far away.
 
+use super::lookup::Step;
 use super::{Btf, BtfError};
 
-/// `offsets[k]` is where the type `1 + k * stride` starts.
+/// `offsets[k]` is where the type `k * stride` after the first starts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Index<'a> {
     offsets: &'a [u32],
@@ -16,19 +17,20 @@ impl<'a> Index<'a> {
         stride: 1,
     };
 
-    /// The closest type at or before `id`, which is not 0, and where it starts.
-    pub(super) fn before(&self, id: u32) -> (u32, usize) {
-        let at = (id - 1) / self.stride;
+    /// The closest type at or before the one `nth` after the first, and where it starts.
+    pub(super) fn before(&self, nth: u32) -> (u32, usize) {
+        let at = nth / self.stride;
         match self.offsets.get(at as usize) {
-            Some(&offset) => (1 + at * self.stride, offset as usize),
-            None => (1, 0),
+            Some(&offset) => (at * self.stride, offset as usize),
+            None => (0, 0),
         }
     }
 }
 
 impl<'a> Btf<'a> {
     /// Reads all types once, and makes [`get`](Self::get) quick: of n types, it then walks past
-    /// n / `slots.len()` at most. Uses as many slots as there are types, and none is needed.
+    /// n / `slots.len()` at most. Uses as many slots as there are types, and none is needed. Of
+    /// split BTF it is for the types that are not in the base; index that before.
     ///
     /// ```
     /// use annulus_syscalls::btf::{Btf, BtfError};
@@ -45,7 +47,7 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// What is wrong with the first type that cannot be read.
     pub fn index(self, slots: &'a mut [u32]) -> Result<Btf<'a>, BtfError> {
-        let count = self.count()?;
+        let count = self.count()? - (self.first_id - 1);
         let Some(room) = u32::try_from(slots.len()).ok().filter(|&room| room > 0) else {
             return Ok(self);
         };
@@ -54,11 +56,16 @@ impl<'a> Btf<'a> {
         let mut types = self.types();
         loop {
             let start = types.position();
-            let Some(ty) = types.next() else { break };
-            if (ty?.id() - 1).is_multiple_of(stride) {
-                // The section's size is 32 bits, so its offsets are.
-                slots[used] = start as u32;
-                used += 1;
+            let nth = types.next_id() - self.first_id;
+            match types.step() {
+                None => break,
+                Some(Step::Wrong(error)) => return Err(error),
+                Some(_) if nth.is_multiple_of(stride) => {
+                    // The section's size is 32 bits, so its offsets are.
+                    slots[used] = start as u32;
+                    used += 1;
+                }
+                Some(_) => {}
             }
         }
         Ok(Btf {

@@ -2,20 +2,58 @@
 
 use core::iter::FusedIterator;
 
+use super::layout::Layouts;
 use super::{Btf, BtfError, Kind, Member, Type};
 
-/// The types in the order of their ids, from 1; ends after the first that cannot be read.
+/// The types in the order of their ids; ends after the first that cannot be read. Left out are
+/// those of a kind that is not known, where the layout of kinds tells how long they are.
 #[derive(Clone, Debug)]
 pub struct Types<'a> {
     types: &'a [u8],
+    layouts: Layouts<'a>,
     position: usize,
     id: u32,
 }
 
-impl Types<'_> {
+/// What is at the place of one id.
+pub(super) enum Step<'a> {
+    /// A type.
+    Type(Type<'a>),
+    /// A type that cannot be read, and the next one starts at a place that is known.
+    Unknown(BtfError),
+    /// Nothing that can be read from here on.
+    Wrong(BtfError),
+}
+
+impl<'a> Types<'a> {
     /// Where the next type starts in the types.
     pub(super) fn position(&self) -> usize {
         self.position
+    }
+
+    /// The id of the next type.
+    pub(super) fn next_id(&self) -> u32 {
+        self.id
+    }
+
+    /// Goes to the next id.
+    pub(super) fn step(&mut self) -> Option<Step<'a>> {
+        if self.position >= self.types.len() {
+            return None;
+        }
+        let (next, step) = match Type::read(self.types, self.position, self.id) {
+            Ok((ty, next)) => (next, Step::Type(ty)),
+            Err(error) => {
+                let unknown = matches!(error, BtfError::UnknownKind { .. });
+                match self.layouts.end_of(self.types, self.position) {
+                    Some(next) if unknown => (next, Step::Unknown(error)),
+                    _ => (self.types.len(), Step::Wrong(error)),
+                }
+            }
+        };
+        self.position = next;
+        self.id = self.id.saturating_add(1);
+        Some(step)
     }
 }
 
@@ -23,65 +61,90 @@ impl<'a> Iterator for Types<'a> {
     type Item = Result<Type<'a>, BtfError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.position >= self.types.len() {
-            return None;
+        loop {
+            match self.step()? {
+                Step::Type(ty) => return Some(Ok(ty)),
+                Step::Unknown(_) => {}
+                Step::Wrong(error) => return Some(Err(error)),
+            }
         }
-        let read = Type::read(self.types, self.position, self.id);
-        self.position = read.map_or(self.types.len(), |(_, next)| next);
-        self.id += 1;
-        Some(read.map(|(ty, _)| ty))
     }
 }
 
 impl FusedIterator for Types<'_> {}
 
 impl<'a> Btf<'a> {
-    /// All types, from id 1.
+    /// All types, from id 1; of split BTF those that are not in the base, from
+    /// [`first_id`](Self::first_id).
     #[must_use]
     pub fn types(&self) -> Types<'a> {
+        self.types_from(0, 0)
+    }
+
+    /// Those from the one `nth` after the first, which starts at `position`.
+    fn types_from(&self, nth: u32, position: usize) -> Types<'a> {
         Types {
             types: self.types,
-            position: 0,
-            id: 1,
+            layouts: Layouts(self.layout),
+            position,
+            id: self.first_id.saturating_add(nth),
         }
     }
 
-    /// How many types there are, void not counted; so it is the largest id. Reads them all.
+    /// How many types there are, void not counted and those of the base counted; so it is the
+    /// largest id. Reads them all, but for the base.
     ///
     /// # Errors
     /// What is wrong with the first type that cannot be read.
     pub fn count(&self) -> Result<u32, BtfError> {
-        self.types().try_fold(0, |_, ty| ty.map(|ty| ty.id()))
+        let mut types = self.types();
+        while let Some(step) = types.step() {
+            if let Step::Wrong(error) = step {
+                return Err(error);
+            }
+        }
+        Ok(types.next_id() - 1)
     }
 
     /// The type `id`; 0 is void. Walks there from the first type, or from near with an
     /// [`index`](Self::index).
     ///
     /// # Errors
-    /// [`BtfError::NoType`], or what is wrong with a type on the way.
+    /// [`BtfError::NoType`], [`UnknownKind`](BtfError::UnknownKind), or what is wrong with a type
+    /// on the way.
     pub fn get(&self, id: u32) -> Result<Type<'a>, BtfError> {
         if id == 0 {
             return Ok(Type::VOID);
         }
-        let (first, position) = self.index.before(id);
-        let mut from = Types {
-            types: self.types,
-            position,
-            id: first,
-        };
-        let found = from.try_fold((), |(), ty| match ty {
-            Ok(ty) if ty.id() == id => Err(Ok(ty)),
-            Ok(_) => Ok(()),
-            Err(error) => Err(Err(error)),
-        });
-        found.err().unwrap_or(Err(BtfError::NoType { id }))
+        let mut holder = self;
+        while let (true, Some(base)) = (id < holder.first_id, holder.base) {
+            holder = base;
+        }
+        let (nth, position) = holder.index.before(id - holder.first_id);
+        let mut types = holder.types_from(nth, position);
+        while let Some(step) = types.step() {
+            let found = types.next_id() - 1 == id;
+            match step {
+                Step::Type(ty) if found => return Ok(ty),
+                Step::Unknown(error) if found => return Err(error),
+                Step::Wrong(error) => return Err(error),
+                _ => {}
+            }
+        }
+        Err(BtfError::NoType { id })
     }
 
-    /// The first type of that kind and name. Walks through all types before it.
+    /// The first type of that kind and name, in the base before others. Walks through all types
+    /// before it.
     ///
     /// # Errors
     /// What is wrong with a type on the way, or with its name's place.
     pub fn find(&self, kind: Kind, name: &str) -> Result<Option<Type<'a>>, BtfError> {
+        if let Some(base) = self.base
+            && let Some(found) = base.find(kind, name)?
+        {
+            return Ok(Some(found));
+        }
         for ty in self.types() {
             let ty = ty?;
             if ty.kind() == kind && self.is_named(ty.name_off(), name)? {

@@ -5,11 +5,12 @@
 //!            id 1   id 2   id 3 ...                            offset 0 is ""
 //! ```
 //!
-//! [`Btf`] reads `/sys/kernel/btf/vmlinux` or the `.BTF` section of an object, [`BtfExt`] its
-//! `.BTF.ext` section. Nothing is copied and nothing allocated: what is handed out borrows the
-//! bytes. Nothing in them is believed either: each length and offset is checked where it is used,
-//! chains of types are followed [`DEPTH_MAX`] steps, and what does not hold is a [`BtfError`].
-//! So hostile bytes cost an error, never a panic, and each call ends.
+//! [`Btf`] reads `/sys/kernel/btf/vmlinux` or the `.BTF` section of an object, with
+//! [`Btf::parse_split`] that of a module, [`BtfExt`] the `.BTF.ext` section of an object. Nothing
+//! is copied and nothing allocated: what is handed out borrows the bytes. Nothing in them is
+//! believed either: each length and offset is checked where it is used, chains of types are
+//! followed [`DEPTH_MAX`] steps, and what does not hold is a [`BtfError`]. So hostile bytes cost an
+//! error, never a panic, and each call ends.
 //!
 //! Types have no fixed size, so finding one by its id means walking there. [`Btf::index`] makes
 //! that short, with as much memory as the caller likes to give.
@@ -22,6 +23,7 @@ mod ext;
 mod header;
 mod index;
 mod kind;
+mod layout;
 mod list;
 mod lookup;
 mod reader;
@@ -36,6 +38,7 @@ pub use ext::{
 };
 pub use header::{Header, MAGIC, VERSION};
 pub use kind::{Array, DeclTag, Forward, FuncLinkage, IntEncoding, IntInfo, Kind, VarLinkage};
+pub use layout::KindLayout;
 pub use list::{Element, List};
 pub use lookup::Types;
 pub use reader::Btf;

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Bytes that every type has.
-const COMMON_BYTES: usize = 12;
+pub(super) const COMMON_BYTES: usize = 12;
 
 /// One type. What does not belong to its kind is `None`, or a list without elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 /// The strings of a blob, and its types as words.
 pub(crate) struct Blob {
+    /// Where the strings start: 0, or after those of the base.
+    first_string: u32,
     strings: Vec<u8>,
     types: Vec<u32>,
     count: u32,
@@ -10,10 +12,26 @@ pub(crate) struct Blob {
 impl Blob {
     pub(crate) fn new() -> Blob {
         Blob {
+            first_string: 0,
             strings: vec![0],
             types: Vec::new(),
             count: 0,
         }
+    }
+
+    /// One that goes on after `strings` bytes of strings and `count` types.
+    pub(crate) fn after(strings: u32, count: u32) -> Blob {
+        Blob {
+            first_string: strings,
+            strings: Vec::new(),
+            types: Vec::new(),
+            count,
+        }
+    }
+
+    /// One that goes on where this ends.
+    pub(crate) fn split(&self) -> Blob {
+        Blob::after(self.first_string + self.strings.len() as u32, self.count)
     }
 
     /// The offset of `text`, which is added.
@@ -21,7 +39,7 @@ impl Blob {
         if text.is_empty() {
             return 0;
         }
-        let offset = self.strings.len() as u32;
+        let offset = self.first_string + self.strings.len() as u32;
         self.strings.extend_from_slice(text.as_bytes());
         self.strings.push(0);
         offset
@@ -34,6 +52,16 @@ impl Blob {
         self.types.extend(payload);
         self.count += 1;
         self.count
+    }
+
+    /// The bytes with the layout of kinds, of which each entry is about the next kind from 0.
+    pub(crate) fn bytes_with_layout(&self, layout: &[[u8; 4]]) -> Vec<u8> {
+        let mut bytes = self.bytes(32);
+        let offset = bytes.len() as u32 - 32;
+        bytes[24..28].copy_from_slice(&offset.to_ne_bytes());
+        bytes[28..32].copy_from_slice(&(layout.len() as u32 * 4).to_ne_bytes());
+        bytes.extend(layout.iter().flatten());
+        bytes
     }
 
     /// The bytes, with a header of 24 or 32 bytes.

@@ -23,13 +23,26 @@ fn read_all(bytes: &[u8]) -> Result<u32, BtfError> {
         }
     }
     let btf = Btf::parse(bytes)?;
+    let first = read_types(&btf, bytes.len());
+    // And as if it went on where it ends: every id and every string is looked up in two places.
+    if let Ok(split) = Btf::parse_split(bytes, &btf) {
+        read_types(&split, bytes.len());
+    }
+    Ok(first)
+}
+
+/// The types of `btf`, which has `len` bytes.
+fn read_types(btf: &Btf<'_>, len: usize) -> u32 {
     let mut slots = [0; 256];
-    let btf = btf.index(&mut slots).unwrap_or(btf);
+    let btf = btf.index(&mut slots).unwrap_or(*btf);
     let mut count = 0;
     for ty in btf.types() {
         let Ok(ty) = ty else { break };
         count += 1;
-        assert_eq!(ty.id(), count);
+        // Those of unknown kinds are left out.
+        assert!(ty.id() >= btf.first_id() + count - 1);
+        let got = btf.get(ty.id()).map(|ty| ty.id());
+        assert_eq!(got, Ok(ty.id()));
         let _ = (btf.name(&ty), btf.size_of(ty.id()), btf.resolve(ty.id()));
         let _ = (ty.int(), ty.array(), ty.forward(), ty.decl_tag());
         let _ = (
@@ -49,9 +62,9 @@ fn read_all(bytes: &[u8]) -> Result<u32, BtfError> {
             let _ = (btf.string(value.name_off), value.value());
         }
         let listed = ty.params().count() + ty.variables().count();
-        assert!(listed <= bytes.len());
+        assert!(listed <= len);
     }
-    Ok(count)
+    count
 }
 
 /// The first types of the kernel, and as many of its strings.
@@ -74,7 +87,10 @@ fn head_of_vmlinux() -> Option<Vec<u8>> {
 
 fn victims() -> Vec<Vec<u8>> {
     let blob = every_kind();
-    let ours = [blob.bytes(24), blob.bytes(32), ext(24), ext(32)];
+    let mut newer = every_kind();
+    newer.add("new", 20 << 24 | 2, 0, &[1, 2, 3]);
+    let newer = newer.bytes_with_layout(&[[4, 4, 0, 0]; 21]);
+    let ours = [blob.bytes(24), blob.bytes(32), newer, ext(24), ext(32)];
     ours.into_iter().chain(head_of_vmlinux()).collect()
 }
 

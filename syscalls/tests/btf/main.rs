@@ -4,5 +4,6 @@ mod blob;
 mod ext;
 mod hostile;
 mod refused;
+mod split;
 mod types;
 mod vmlinux;

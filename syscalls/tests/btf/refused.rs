@@ -88,6 +88,49 @@ fn an_unknown_kind_ends_the_types() {
 }
 
 #[test]
+fn an_unknown_kind_is_passed_over_where_its_layout_is_told() {
+    let mut blob = every_kind();
+    let unknown = blob.add("new", 20 << 24 | 2, 0, &[1, 2, 3]);
+    let known = blob.add("known", 8 << 24, 1, &[]);
+    let last = blob.add("newer", 21 << 24 | 3, 0, &[]);
+    let mut layout = [[0; 4]; 22];
+    layout[20] = [4, 4, 1, 1];
+    let bytes = blob.bytes_with_layout(&layout);
+    let btf = Btf::parse(&bytes).expect("BTF");
+    let told = btf.kind_layout(20).expect("told");
+    assert_eq!(
+        (told.info_bytes, told.element_bytes, told.flags),
+        (4, 4, 257)
+    );
+    assert_eq!((btf.kind_layout(22), btf.count()), (None, Ok(last)));
+    let ids: Vec<_> = btf
+        .types()
+        .map(|ty| ty.expect("a type").id())
+        .skip(19)
+        .collect();
+    assert_eq!(ids, [20, known]);
+    for room in [0, 1, 5, 30] {
+        let mut slots = vec![0; room];
+        let btf = btf.index(&mut slots).expect("types");
+        assert_eq!(btf.get(known).map(|ty| ty.target()), Ok(Some(1)));
+        let refused = |id, kind| Err(BtfError::UnknownKind { id, kind });
+        assert_eq!(btf.get(unknown), refused(unknown, 20));
+        assert_eq!(btf.get(last), refused(last, 21));
+        assert_eq!(btf.get(last + 1), Err(BtfError::NoType { id: last + 1 }));
+    }
+
+    // A layout that claims more than there is tells nothing.
+    layout[20] = [4, 255, 0, 0];
+    let bytes = blob.bytes_with_layout(&layout);
+    let btf = Btf::parse(&bytes).expect("BTF");
+    let error = BtfError::UnknownKind {
+        id: unknown,
+        kind: 20,
+    };
+    assert_eq!((btf.count(), btf.get(known)), (Err(error), Err(error)));
+}
+
+#[test]
 fn more_elements_than_bytes_are_refused() {
     let mut blob = Blob::new();
     blob.add("long", 4 << 24 | 0xff_ffff, 0, &[]);

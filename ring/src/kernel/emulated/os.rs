@@ -1,0 +1,90 @@
+//! `Os`: the operating system as a world for operations.
+
+use std::sync::Arc;
+
+use annulus_syscalls::Errno;
+use annulus_syscalls::io_uring::op;
+
+use super::mailbox::{Letter, Mailbox};
+use super::ready::Ready;
+use super::{Facts, at_once, net, rw};
+use crate::kernel::engine::{Attempt, Clock, Key, Operation, World};
+
+#[derive(Debug)]
+pub(super) struct Os {
+    pub(super) facts: Arc<Facts>,
+    pub(super) ready: Ready,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+impl World for Os {
+    fn attempt(&mut self, op: &mut Operation, ready: bool) -> Attempt {
+        match op.sqe.opcode {
+            op::IORING_OP_RECV => net::recv(op, ready),
+            op::IORING_OP_RECVMSG => net::recvmsg(op, ready),
+            op::IORING_OP_SEND | op::IORING_OP_SEND_ZC => net::send(op, ready),
+            op::IORING_OP_SENDMSG | op::IORING_OP_SENDMSG_ZC => net::sendmsg(op, ready),
+            op::IORING_OP_ACCEPT => net::accept(op, ready),
+            op::IORING_OP_CONNECT => net::connect(op),
+            op::IORING_OP_READ
+            | op::IORING_OP_READV
+            | op::IORING_OP_READ_MULTISHOT
+            | op::IORING_OP_WRITE
+            | op::IORING_OP_WRITEV => rw::attempt(op),
+            op::IORING_OP_CLOSE => {
+                if op.sqe.file_index == 0 {
+                    self.ready.forget(op.sqe.fd);
+                }
+                Attempt::Done(at_once::close(&op.sqe), 0)
+            }
+            op::IORING_OP_EPOLL_WAIT => at_once::epoll_wait(&op.sqe),
+            _ => at_once::attempt(op),
+        }
+    }
+
+    fn arm(&mut self, key: Key, fd: i32, mask: u32) -> Result<(), Errno> {
+        self.ready.arm(key, fd, mask)
+    }
+
+    fn disarm(&mut self, key: Key, fd: i32) {
+        self.ready.disarm(key, fd);
+    }
+
+    fn offload(&mut self, key: Key, op: Operation) {
+        self.facts.pool.run(key, op, &self.mailbox);
+    }
+
+    fn recall(&mut self, key: Key) -> bool {
+        self.facts.pool.recall(key, &self.mailbox)
+    }
+
+    fn take_evicted(&mut self) -> Option<Key> {
+        self.ready.take_evicted()
+    }
+
+    fn message(&mut self, fd: i32, user_data: u64, res: i32, flags: u32) -> Result<(), Errno> {
+        let target = self.facts.ring(fd).ok_or(Errno::EBADFD)?;
+        target.post(Letter::Message {
+            user_data,
+            res,
+            flags,
+        });
+        Ok(())
+    }
+
+    fn now_ns(&self, clock: Clock) -> u64 {
+        let id = match clock {
+            Clock::Monotonic => libc::CLOCK_MONOTONIC,
+            Clock::Boottime => libc::CLOCK_BOOTTIME,
+            Clock::Realtime => libc::CLOCK_REALTIME,
+        };
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `now` is valid for writes.
+        let done = unsafe { libc::clock_gettime(id, &raw mut now) };
+        assert_eq!(done, 0, "these clocks are always there");
+        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    }
+}

@@ -1,0 +1,64 @@
+//! What a kernel does with operations: the part that differs between kernels.
+
+use annulus_syscalls::Errno;
+
+use super::request::{Key, Operation};
+
+/// What came of trying an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// It is done: the result and the flags of the CQE.
+    Done(i32, u32),
+    /// As `Done`, and a multishot operation ends with it.
+    Last(i32, u32),
+    /// Not yet. It is tried again when its descriptor is ready for one of these (`POLL*`).
+    Wait(u32),
+    /// It may block: a thread does it.
+    Offload,
+}
+
+/// The clocks of timeouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Monotonic,
+    Boottime,
+    Realtime,
+}
+
+impl Clock {
+    pub(crate) const ALL: [Clock; 3] = [Clock::Monotonic, Clock::Boottime, Clock::Realtime];
+}
+
+/// Whatever operations act on: an operating system, or a simulated one.
+pub(crate) trait World {
+    /// Tries `op` without blocking. `ready` says that its descriptor was reported ready.
+    fn attempt(&mut self, op: &mut Operation, ready: bool) -> Attempt;
+
+    /// Reports from now on each time `fd` becomes ready for one of `mask`, and once if it is:
+    /// to [`Engine::ready`](super::Engine::ready).
+    ///
+    /// # Errors
+    /// EPERM for what is always ready, as files are; EBADF and others.
+    fn arm(&mut self, key: Key, fd: i32, mask: u32) -> Result<(), Errno>;
+
+    /// Reports no more to this request.
+    fn disarm(&mut self, key: Key, fd: i32);
+
+    /// Has a thread run `op`, whose result comes to [`Engine::arrive`](super::Engine::arrive).
+    fn offload(&mut self, key: Key, op: Operation);
+
+    /// Takes back what was offloaded. False if it runs or has run.
+    fn recall(&mut self, key: Key) -> bool;
+
+    /// Waiting requests whose descriptor is gone, since the last call.
+    fn take_evicted(&mut self) -> Option<Key>;
+
+    /// Posts a CQE in the ring `fd`.
+    ///
+    /// # Errors
+    /// EBADFD if that is no ring of this kernel.
+    fn message(&mut self, fd: i32, user_data: u64, res: i32, flags: u32) -> Result<(), Errno>;
+
+    /// The time in nanoseconds.
+    fn now_ns(&self, clock: Clock) -> u64;
+}
