@@ -48,7 +48,7 @@ pub(crate) struct Scheduler {
     /// Whose turn it is to be home to something made outside of the workers.
     turn: AtomicUsize,
     pub(super) owned: OwnedTasks,
-    pub(super) blocking: BlockingPool,
+    pub(crate) blocking: BlockingPool,
     pub(super) hooks: Hooks,
     /// No more turns: workers put their cores back.
     stopping: AtomicBool,
@@ -77,7 +77,7 @@ pub(super) struct SchedulerConfig {
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Vec<Arc<Home>>,
     pub(super) stealers: Vec<Stealer<Task>>,
-    pub(super) blocking: BlockingPool,
+    pub(crate) blocking: BlockingPool,
     pub(super) hooks: Hooks,
     pub(super) shutdown_deadline: Duration,
 }

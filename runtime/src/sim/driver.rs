@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use annulus_ring::Kernel;
-use annulus_ring::kernel::{Faults, Installed, Network, Simulated};
+use annulus_ring::kernel::{Faults, Installed, Network, Simulated, SimulatedWorld};
 
 use super::{Outcome, Software};
 use crate::runtime::{Builder, Runtime, worker};
@@ -21,7 +21,7 @@ const STEP_NS_MAX: u64 = 20_000;
 const POLLS_MAX: u64 = 8;
 
 pub(super) struct Driver {
-    world: Simulated,
+    world: SimulatedWorld,
     machines: Vec<Machine>,
     pub(super) workers: usize,
     started_ns: u64,
@@ -49,9 +49,14 @@ struct Running {
 /// Something that can go on.
 #[derive(Clone, Copy)]
 enum Actor {
-    Worker { machine: usize, index: usize },
+    Worker {
+        machine: usize,
+        index: usize,
+    },
     /// A blocking closure.
-    Closure { machine: usize },
+    Closure {
+        machine: usize,
+    },
 }
 
 impl Driver {
@@ -62,7 +67,7 @@ impl Driver {
             "a simulation replays only where it decides what the C library says: put \
              `annulus::sim_install!();` at the top of the program"
         );
-        let world = Simulated::new(seed, Network::default(), Faults::none())
+        let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
             .expect("a descriptor for the world");
         let installed = world.install(seed);
         let started_ns = world.now_ns();
@@ -80,7 +85,7 @@ impl Driver {
         self.world.set_network(network);
     }
 
-    pub(super) fn set_faults(&mut self, faults: Faults) {
+    pub(super) fn set_faults(&mut self, faults: &Faults) {
         self.world.set_faults(faults);
     }
 
@@ -118,14 +123,17 @@ impl Driver {
 
     #[track_caller]
     fn machine(&mut self, name: &str) -> &mut Machine {
-        let known = self.machines.iter_mut().find(|machine| machine.name == name);
+        let known = self
+            .machines
+            .iter_mut()
+            .find(|machine| machine.name == name);
         known.unwrap_or_else(|| panic!("there is no host {name:?} in this world"))
     }
 
     #[track_caller]
     pub(super) fn set_cut(&mut self, one: &str, other: &str, cut: bool) {
         let [one, other] = [one, other].map(|name| self.machine(name).kernel.clone());
-        one.set_cut(&other, cut);
+        self.world.set_cut(&one, &other, cut);
     }
 
     #[track_caller]

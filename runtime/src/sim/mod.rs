@@ -101,7 +101,7 @@ impl Sim {
 
     /// What goes wrong from now on.
     pub fn faults(&mut self, faults: Faults) -> &mut Sim {
-        self.driver.set_faults(faults);
+        self.driver.set_faults(&faults);
         self
     }
 
@@ -209,7 +209,10 @@ impl Sim {
     /// # Errors
     ///
     /// As [`run`](Sim::run).
-    pub fn run_for(&mut self, duration: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn run_for(
+        &mut self,
+        duration: Duration,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
         self.driver.run_for(duration)
     }
 

@@ -36,7 +36,10 @@ where
 {
     if let Ok(text) = std::env::var(SEED) {
         let seed = text.parse().unwrap_or_else(|_| {
-            panic!("{SEED} must be a number from 0 to {}, not {text:?}", u64::MAX)
+            panic!(
+                "{SEED} must be a number from 0 to {}, not {text:?}",
+                u64::MAX
+            )
         });
         let mut sim = Sim::new(seed);
         test(&mut sim);

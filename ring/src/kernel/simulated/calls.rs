@@ -1,9 +1,10 @@
 //! The inline and the synchronous calls of a [`Kernel`](crate::Kernel), in a simulated world.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use socket2::SockAddr;
@@ -22,7 +23,7 @@ const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_PEEK | li
 
 impl Simulated {
     fn object(&self, state: &State, fd: BorrowedFd<'_>) -> Result<Id, Errno> {
-        state.descriptors.object(fd.as_raw_fd())
+        state.parts.descriptors.object(fd.as_raw_fd())
     }
 
     // ---- Data ---------------------------------------------------------------------------
@@ -79,7 +80,10 @@ impl Simulated {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
         let peek = flags & libc::MSG_PEEK != 0;
-        state.world.recv(id, room, peek, |part| sink.take(part))
+        state
+            .parts
+            .world
+            .recv(id, room, peek, |part| sink.take(part))
     }
 
     pub(in crate::kernel) fn send(
@@ -124,7 +128,7 @@ impl Simulated {
         }
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        state.world.send(id, bytes, to)
+        state.parts.world.send(id, bytes, to)
     }
 
     pub(in crate::kernel) fn read(
@@ -134,7 +138,7 @@ impl Simulated {
     ) -> Result<usize, Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        if let Body::Counter(count) = &mut state.world.object(id)?.body {
+        if let Body::Counter(count) = &mut state.parts.world.object(id)?.body {
             if buf.len() < size_of::<u64>() {
                 return Err(Errno::EINVAL);
             }
@@ -143,12 +147,13 @@ impl Simulated {
             }
             let bytes = std::mem::take(count).to_ne_bytes();
             Filling::new(buf).take(&bytes);
-            state.world.stir(id);
+            state.parts.world.stir(id);
             return Ok(bytes.len());
         }
         let mut filling = Filling::new(buf);
         let room = filling.left();
         let (len, _) = state
+            .parts
             .world
             .recv(id, room, false, |part| filling.take(part))?;
         Ok(len)
@@ -157,14 +162,14 @@ impl Simulated {
     pub(in crate::kernel) fn write(&self, fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize, Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        if let Body::Counter(count) = &mut state.world.object(id)?.body {
+        if let Body::Counter(count) = &mut state.parts.world.object(id)?.body {
             let bytes = buf.first_chunk().ok_or(Errno::EINVAL)?;
             let sum = count.checked_add(u64::from_ne_bytes(*bytes));
             *count = sum.filter(|&sum| sum != u64::MAX).ok_or(Errno::EAGAIN)?;
-            state.world.stir(id);
+            state.parts.world.stir(id);
             return Ok(bytes.len());
         }
-        state.world.send(id, buf, None)
+        state.parts.world.send(id, buf, None)
     }
 
     pub(in crate::kernel) fn accept(
@@ -173,8 +178,8 @@ impl Simulated {
     ) -> Result<(OwnedFd, SockAddr), Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        let (accepted, peer) = state.world.accept(id)?;
-        Ok((state.name(accepted)?, peer.to_sock_addr()))
+        let (accepted, peer) = state.parts.world.accept(id)?;
+        Ok((state.parts.name(accepted)?, peer.to_sock_addr()))
     }
 
     // ---- Sockets ------------------------------------------------------------------------
@@ -187,8 +192,8 @@ impl Simulated {
     ) -> Result<OwnedFd, Errno> {
         let kind = kind_of(kind, protocol)?;
         let mut state = self.state();
-        let id = state.world.socket(self.host, domain, kind)?;
-        state.name(id)
+        let id = state.parts.world.socket(self.host, domain, kind)?;
+        state.parts.name(id)
     }
 
     pub(in crate::kernel) fn socketpair(
@@ -202,20 +207,20 @@ impl Simulated {
         }
         let kind = kind_of(kind, protocol)?;
         let mut state = self.state();
-        let (one, other) = state.world.pair(self.host, kind)?;
-        Ok((state.name(one)?, state.name(other)?))
+        let (one, other) = state.parts.world.pair(self.host, kind)?;
+        Ok((state.parts.name(one)?, state.parts.name(other)?))
     }
 
     pub(in crate::kernel) fn pipe(&self) -> Result<(OwnedFd, OwnedFd), Errno> {
         let mut state = self.state();
-        let (reading, writing) = state.world.pipe(self.host)?;
-        Ok((state.name(reading)?, state.name(writing)?))
+        let (reading, writing) = state.parts.world.pipe(self.host)?;
+        Ok((state.parts.name(reading)?, state.parts.name(writing)?))
     }
 
     pub(in crate::kernel) fn eventfd(&self) -> Result<OwnedFd, Errno> {
         let mut state = self.state();
-        let id = state.world.make(self.host, 0, Body::Counter(0))?;
-        state.name(id)
+        let id = state.parts.world.make(self.host, 0, Body::Counter(0))?;
+        state.parts.name(id)
     }
 
     pub(in crate::kernel) fn bind(
@@ -226,13 +231,13 @@ impl Simulated {
         let address = Address::of(address)?;
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        state.world.bind(id, &address)
+        state.parts.world.bind(id, &address)
     }
 
     pub(in crate::kernel) fn listen(&self, fd: BorrowedFd<'_>, backlog: i32) -> Result<(), Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        state.world.listen(id, backlog)
+        state.parts.world.listen(id, backlog)
     }
 
     pub(in crate::kernel) fn connect(
@@ -243,19 +248,19 @@ impl Simulated {
         let address = Address::of(address)?;
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        state.world.connect(id, &address)
+        state.parts.world.connect(id, &address)
     }
 
     pub(in crate::kernel) fn shutdown(&self, fd: BorrowedFd<'_>, how: i32) -> Result<(), Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        state.world.shutdown(id, how)
+        state.parts.world.shutdown(id, how)
     }
 
     pub(in crate::kernel) fn getsockname(&self, fd: BorrowedFd<'_>) -> Result<SockAddr, Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        let object = state.world.object(id)?;
+        let object = state.parts.world.object(id)?;
         let unspecified = match object.family {
             libc::AF_INET => Address::Inet(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)),
             libc::AF_INET6 => Address::Inet(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)),
@@ -268,7 +273,7 @@ impl Simulated {
     pub(in crate::kernel) fn getpeername(&self, fd: BorrowedFd<'_>) -> Result<SockAddr, Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        match &state.world.object(id)?.body {
+        match &state.parts.world.object(id)?.body {
             Body::Stream(stream) if stream.state == stream::State::Open => {
                 Ok(stream.peer_address.to_sock_addr())
             }
@@ -290,7 +295,7 @@ impl Simulated {
     ) -> Result<(), Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        let object = state.world.object(id)?;
+        let object = state.parts.world.object(id)?;
         object.options.insert((level, name), value.to_vec());
         Ok(())
     }
@@ -304,7 +309,7 @@ impl Simulated {
     ) -> Result<usize, Errno> {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
-        let object = state.world.object(id)?;
+        let object = state.parts.world.object(id)?;
         let known = object.options.get(&(level, name)).cloned();
         let number = match (level, name) {
             (libc::SOL_SOCKET, libc::SO_ERROR) => match &mut object.body {
@@ -338,46 +343,55 @@ impl Simulated {
 
     pub(in crate::kernel) fn placeholder(&self) -> Result<OwnedFd, Errno> {
         let mut state = self.state();
-        let id = state.world.make(self.host, 0, Body::Placeholder)?;
-        state.name(id)
+        let id = state.parts.world.make(self.host, 0, Body::Placeholder)?;
+        state.parts.name(id)
+    }
+
+    pub(in crate::kernel) fn close(&self, fd: OwnedFd) -> Result<(), Errno> {
+        self.state().closed(fd.as_raw_fd());
+        // What is left is the placeholder, or a file that nothing was written through.
+        drop(fd);
+        Ok(())
     }
 
     pub(in crate::kernel) fn replace(&self, over: BorrowedFd<'_>) -> Result<(), Errno> {
         let mut state = self.state();
         let before = self.object(&state, over)?;
-        state.world.close(before);
-        let id = state.world.make(self.host, 0, Body::Placeholder)?;
-        state.descriptors.rename(over.as_raw_fd(), id);
+        state.parts.world.close(before);
+        let id = state.parts.world.make(self.host, 0, Body::Placeholder)?;
+        state.parts.descriptors.rename(over.as_raw_fd(), id);
         Ok(())
     }
 
-    /// A descriptor of this process was closed: if it belongs to the world, so does what it named.
-    pub(super) fn closed(&self, fd: RawFd) {
-        let mut state = self.state();
-        if let Some(id) = state.descriptors.forget(fd) {
-            state.world.close(id);
-        }
-    }
-
     pub(in crate::kernel) fn now_ns(&self) -> u64 {
-        self.state().world.now_ns()
+        self.whole.now_ns.load(Ordering::Relaxed)
     }
 
     pub(in crate::kernel) fn random_u64(&self) -> u64 {
-        self.state().world.rng.next()
+        self.state().parts.world.rng.next()
     }
 
     /// The addresses of a host of the world, by its name or as text.
-    pub(in crate::kernel) fn getaddrinfo(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    ///
+    /// # Errors
+    /// NotFound for a host that is not of the world.
+    pub(in crate::kernel) fn getaddrinfo(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> io::Result<Vec<SocketAddr>> {
         if let Ok(ip) = host.parse::<IpAddr>() {
-            return Some([SocketAddr::new(ip, port)].into());
+            return Ok([SocketAddr::new(ip, port)].into());
         }
         if host == "localhost" {
-            return Some([SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)].into());
+            return Ok([SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)].into());
         }
         let state = self.state();
-        let found = state.world.wires.by_name(host)?;
-        Some([SocketAddr::new(found.v4.into(), port)].into())
+        let Some(found) = state.parts.world.wires.by_name(host) else {
+            let text = std::format!("there is no host {host:?} in this simulated world");
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        };
+        Ok([SocketAddr::new(found.v4.into(), port)].into())
     }
 }
 
@@ -392,7 +406,7 @@ fn zeroed(value: &mut [u8], len: usize) -> usize {
     len
 }
 
-fn kind_of(kind: i32, protocol: i32) -> Result<Kind, Errno> {
+pub(super) fn kind_of(kind: i32, protocol: i32) -> Result<Kind, Errno> {
     let any = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
     match kind & !(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) {
         _ if !any.contains(&protocol) => Err(Errno::EPROTONOSUPPORT),

@@ -39,6 +39,28 @@ pub(super) enum Event {
     Unreachable(Id),
     /// A packet has waited long for a wire: its sender gives up.
     GiveUp(Id),
+    /// Work on a file has ended.
+    Job(u64),
+}
+
+impl Event {
+    /// A number that tells events apart, for a trace.
+    pub(super) fn digest(&self) -> u64 {
+        match self {
+            Event::Packet { to, packet, .. } => match packet {
+                Packet::Accepted { credit, .. } => to.0 << 24 ^ 1 << 20 ^ *credit as u64,
+                Packet::Reset => to.0 << 24 ^ 2 << 20,
+                Packet::Data(bytes) => to.0 << 24 ^ 3 << 20 ^ bytes.len() as u64,
+                Packet::Fin => to.0 << 24 ^ 4 << 20,
+                Packet::Window(bytes) => to.0 << 24 ^ 5 << 20 ^ *bytes as u64,
+            },
+            Event::Knock { from, tries, .. } => from.0 << 24 ^ 6 << 20 ^ u64::from(*tries),
+            Event::Datagram { sender, bytes, .. } => sender.0 << 24 ^ 7 << 20 ^ bytes.len() as u64,
+            Event::Unreachable(id) => id.0 << 24 ^ 8 << 20,
+            Event::GiveUp(id) => id.0 << 24 ^ 9 << 20,
+            Event::Job(number) => number << 24 ^ 10 << 20,
+        }
+    }
 }
 
 /// After how long a connecting socket knocks again: TCP's first retransmission.
@@ -131,6 +153,7 @@ impl World {
                 }
             }
             Event::GiveUp(id) => self.give_up(id),
+            Event::Job(number) => self.job_finished(number),
         }
     }
 

@@ -6,7 +6,7 @@
 //! that a simulation installs.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::world::Id;
 use crate::Errno;
@@ -51,10 +51,6 @@ impl Descriptors {
     /// A descriptor was closed: what it named.
     pub(super) fn forget(&mut self, fd: RawFd) -> Option<Id> {
         self.named.remove(&fd)
-    }
-
-    pub(super) fn placeholder(&self) -> BorrowedFd<'_> {
-        self.placeholder.as_fd()
     }
 }
 

@@ -50,11 +50,15 @@ pub enum Fault {
     Reset,
     /// The wire between two hosts is cut for a while.
     Partition,
+    /// A write to a file ends with ENOSPC.
+    FileFull,
+    /// Work on a file ends with EIO.
+    FileFails,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 23] = [
+    pub const ALL: [Fault; 25] = [
         Fault::ShortRead,
         Fault::ShortWrite,
         Fault::Reordered,
@@ -78,6 +82,8 @@ impl Fault {
         Fault::ClockJump,
         Fault::Reset,
         Fault::Partition,
+        Fault::FileFull,
+        Fault::FileFails,
     ];
 }
 
@@ -131,6 +137,11 @@ impl Faults {
     #[must_use]
     pub const fn injected(&self, fault: Fault) -> u64 {
         self.injected[fault as usize]
+    }
+
+    /// Takes over how often things are to happen, not how often they did.
+    pub(super) fn set_rates(&mut self, other: &Faults) {
+        self.per_mille = other.per_mille;
     }
 
     pub(super) fn count(&mut self, fault: Fault) {

@@ -7,42 +7,44 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint, c_void};
+use std::marker::PhantomData;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Simulated;
+use super::Whole;
 use super::rng::Rng;
 
 std::thread_local! {
-    static WORLD: Cell<*const Seen> = const { Cell::new(std::ptr::null()) };
+    static WORLD: Cell<*const Whole> = const { Cell::new(std::ptr::null()) };
     static RNG: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Says that the hooks were called: a program that has not installed them would not replay.
+/// How often the hooks were called: a program that has not installed them does not replay.
 static CALLS: AtomicU64 = AtomicU64::new(0);
-
-/// What the hooks see of a world.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) now_ns: AtomicU64,
-    pub(super) world: Simulated,
-}
 
 /// While it lives, the hooks of this thread ask its world.
 #[derive(Debug)]
 pub struct Installed {
-    _seen: Arc<Seen>,
+    _whole: Arc<Whole>,
+    /// The thread's, and nobody else's.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Installed {
-    pub(super) fn new(seen: Arc<Seen>, seed: u64) -> Installed {
+    pub(super) fn new(whole: &Arc<Whole>, seed: u64) -> Installed {
         RNG.set(seed);
-        WORLD.set(Arc::as_ptr(&seen));
-        Installed { _seen: seen }
+        let before = WORLD.replace(Arc::as_ptr(whole));
+        assert!(before.is_null(), "this thread simulates another world");
+        // The keys of this thread's maps are drawn now, and not while the world is locked.
+        let _ = std::hash::RandomState::new();
+        Installed {
+            _whole: Arc::clone(whole),
+            _not_send: PhantomData,
+        }
     }
 
-    /// Whether this program has the hooks: they were called on some thread.
+    /// Whether this program has the hooks.
     #[must_use]
     pub fn works() -> bool {
         let before = CALLS.load(Ordering::Relaxed);
@@ -58,7 +60,7 @@ impl Drop for Installed {
 }
 
 /// Calls `f` with the world that this thread simulates.
-fn seen<R>(f: impl FnOnce(&Seen) -> R) -> Option<R> {
+fn seen<R>(f: impl FnOnce(&Whole) -> R) -> Option<R> {
     let world = WORLD.try_with(Cell::get).ok()?;
     // SAFETY: the pointer is set while an `Installed` of this thread keeps its world alive.
     unsafe { world.as_ref() }.map(f)
@@ -71,7 +73,7 @@ fn seen<R>(f: impl FnOnce(&Seen) -> R) -> Option<R> {
 #[must_use]
 pub unsafe fn clock_gettime(clock: c_int, time: *mut libc::timespec) -> c_int {
     CALLS.fetch_add(1, Ordering::Relaxed);
-    let Some(now_ns) = seen(|seen| seen.now_ns.load(Ordering::Relaxed)) else {
+    let Some(now_ns) = seen(|whole| whole.now_ns.load(Ordering::Relaxed)) else {
         // SAFETY: the caller promised it.
         return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) } as c_int;
     };
@@ -112,7 +114,7 @@ pub unsafe fn getrandom(buf: *mut c_void, len: usize, flags: c_uint) -> isize {
 /// `close`(2).
 #[must_use]
 pub fn close(fd: c_int) -> c_int {
-    seen(|seen| seen.world.closed(fd as RawFd));
+    seen(|whole| whole.state().closed(fd as RawFd));
     // SAFETY: whoever calls close answers for the number.
     unsafe { libc::syscall(libc::SYS_close, fd) as c_int }
 }

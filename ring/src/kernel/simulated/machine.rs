@@ -27,6 +27,38 @@ pub(super) struct Machine<'a> {
     pub(super) ring: Id,
 }
 
+/// Whether an operation is simulated.
+pub(super) fn is_simulated(opcode: Opcode) -> bool {
+    const SIMULATED: [u8; 25] = [
+        op::IORING_OP_NOP,
+        op::IORING_OP_POLL_ADD,
+        op::IORING_OP_POLL_REMOVE,
+        op::IORING_OP_TIMEOUT,
+        op::IORING_OP_TIMEOUT_REMOVE,
+        op::IORING_OP_LINK_TIMEOUT,
+        op::IORING_OP_ASYNC_CANCEL,
+        op::IORING_OP_MSG_RING,
+        op::IORING_OP_RECV,
+        op::IORING_OP_SEND,
+        op::IORING_OP_SEND_ZC,
+        op::IORING_OP_READ,
+        op::IORING_OP_WRITE,
+        op::IORING_OP_ACCEPT,
+        op::IORING_OP_CONNECT,
+        op::IORING_OP_CLOSE,
+        op::IORING_OP_SHUTDOWN,
+        op::IORING_OP_LISTEN,
+        op::IORING_OP_SOCKET,
+        op::IORING_OP_FSYNC,
+        op::IORING_OP_OPENAT,
+        op::IORING_OP_UNLINKAT,
+        op::IORING_OP_MKDIRAT,
+        op::IORING_OP_RENAMEAT,
+        op::IORING_OP_LINKAT,
+    ];
+    SIMULATED.contains(&opcode.0) || opcode == Opcode::SYMLINKAT
+}
+
 fn failed(errno: Errno) -> Attempt {
     Attempt::Done(-errno.raw(), 0)
 }
@@ -118,7 +150,8 @@ impl Machine<'_> {
             return Ok(Attempt::Done(bytes.len() as i32, 0));
         }
         let mut filling = Filling::new(buf);
-        let peek = op.sqe.opcode == op::IORING_OP_RECV && op.sqe.op_flags as i32 & libc::MSG_PEEK != 0;
+        let peek =
+            op.sqe.opcode == op::IORING_OP_RECV && op.sqe.op_flags as i32 & libc::MSG_PEEK != 0;
         let received = self
             .parts
             .world
@@ -239,7 +272,11 @@ impl World for Machine<'_> {
     }
 
     fn message(&mut self, fd: i32, user_data: u64, res: i32, flags: u32) -> Result<(), Errno> {
-        let ring = self.parts.descriptors.object(fd).map_err(|_| Errno::EBADFD)?;
+        let ring = self
+            .parts
+            .descriptors
+            .object(fd)
+            .map_err(|_| Errno::EBADFD)?;
         let letter = Letter::Message {
             user_data,
             res,

@@ -12,9 +12,7 @@ use annulus_syscalls::io_uring::register::op::{
     IORING_UNREGISTER_RING_FDS,
 };
 use annulus_syscalls::io_uring::register::{io_uring_buf_reg, io_uring_sync_cancel_reg};
-use annulus_syscalls::io_uring::{
-    __kernel_timespec, io_uring_getevents_arg, io_uring_sqe,
-};
+use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg, io_uring_sqe};
 
 use super::Simulated;
 use super::faults::Fault;
@@ -78,7 +76,6 @@ impl Shared {
         min_complete: u32,
         flags: u32,
         arg: usize,
-        _arg_size: usize,
     ) -> Result<u32, Errno> {
         let mut span_ns = None;
         if flags & IORING_ENTER_EXT_ARG != 0 {
@@ -104,9 +101,8 @@ impl Shared {
         if count > 1 && state.parts.world.strikes(Fault::PartlySubmitted) {
             count = state.parts.world.rng.between(1, u64::from(count) - 1) as u32;
         }
-        let submitted = state.with_ring(self.id, |engine, machine| {
-            engine.submit(count, machine)
-        })?;
+        let submitted =
+            state.with_ring(self.id, |engine, machine| engine.submit(count, machine))?;
         state.settle(self.id)?;
         if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
             return Ok(submitted);
@@ -122,7 +118,9 @@ impl Shared {
                 // With nothing left that could happen, waiting is for ever: a signal ends it.
                 let next = next.ok_or(Errno::EINTR)?;
                 if deadline_ns.is_some_and(|deadline_ns| next >= deadline_ns) {
-                    self.host.advance(&mut state, deadline_ns.unwrap_or(next));
+                    self.host
+                        .whole
+                        .advance(&mut state, deadline_ns.unwrap_or(next));
                     state.settle(self.id)?;
                     let ready = state.with_ring(self.id, |engine, _| engine.queues.ready())?;
                     return if submitted > 0 || ready > 0 {
@@ -131,7 +129,7 @@ impl Shared {
                         Err(Errno::ETIME)
                     };
                 }
-                self.host.advance(&mut state, next);
+                self.host.whole.advance(&mut state, next);
             }
             state.settle(self.id)?;
         }
@@ -167,9 +165,8 @@ impl Shared {
             IORING_UNREGISTER_PBUF_RING => {
                 // SAFETY: promised by the caller.
                 let request = unsafe { read::<io_uring_buf_reg>(arg) };
-                let removed = state.with_ring(self.id, |engine, _| {
-                    engine.groups.remove_ring(request.bgid)
-                })?;
+                let removed = state
+                    .with_ring(self.id, |engine, _| engine.groups.remove_ring(request.bgid))?;
                 removed.map(|()| 0)
             }
             IORING_REGISTER_SYNC_CANCEL => {

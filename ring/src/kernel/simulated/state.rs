@@ -1,14 +1,14 @@
 //! What is shared by all that is simulated: the world, who waits in it, and the rings.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::vec::Vec;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::queue::IORING_SQ_TASKRUN;
 
 use super::descriptors::Descriptors;
-use super::files;
+use super::files::{self, Roots};
 use super::machine::Machine;
 use super::network::HostId;
 use super::waiting::Waiting;
@@ -32,6 +32,7 @@ pub(super) struct Parts {
     mail: BTreeMap<Id, (Flags, Vec<Letter>)>,
     jobs: BTreeMap<u64, Job>,
     jobs_begun: u64,
+    pub(super) roots: Roots,
     /// An operation that is not simulated and was asked for.
     left_by: Option<Opcode>,
 }
@@ -45,8 +46,15 @@ struct Ring {
 /// Something that others have for a ring.
 #[derive(Debug)]
 pub(super) enum Letter {
-    Done { key: Key, res: i32 },
-    Message { user_data: u64, res: i32, flags: u32 },
+    Done {
+        key: Key,
+        res: i32,
+    },
+    Message {
+        user_data: u64,
+        res: i32,
+        flags: u32,
+    },
 }
 
 /// Work on files that takes its time.
@@ -71,6 +79,7 @@ impl State {
                 mail: BTreeMap::new(),
                 jobs: BTreeMap::new(),
                 jobs_begun: 0,
+                roots: Roots::new(),
                 left_by: None,
             },
             rings: BTreeMap::new(),
@@ -182,7 +191,15 @@ impl State {
         }
     }
 
-    fn tell_stirred(&mut self) {
+    /// A descriptor of this process was closed: if it belongs to the world, so does what it named.
+    pub(super) fn closed(&mut self, fd: RawFd) {
+        if let Some(id) = self.parts.descriptors.forget(fd) {
+            self.parts.world.close(id);
+            self.tell_stirred();
+        }
+    }
+
+    pub(super) fn tell_stirred(&mut self) {
         let stirred = self.parts.world.take_stirred();
         if stirred.is_empty() {
             return;
@@ -266,7 +283,8 @@ impl Parts {
         let Some(mut job) = self.jobs.remove(&number) else {
             return;
         };
-        let res = files::perform(&mut self.world, job.host, &mut job.op);
+        let done = files::perform(&mut self.world, &self.roots, job.host, &mut job.op);
+        let res = done.unwrap_or_else(|errno| -errno.raw());
         // A ring that is gone wants no result.
         let _ = self.post(job.ring, Letter::Done { key: job.key, res });
     }

@@ -33,6 +33,9 @@ pub(super) struct World {
     made: u64,
     /// Objects that may have become ready since somebody asked.
     stirred: Vec<Id>,
+    finished_jobs: Vec<u64>,
+    /// What has happened, digested.
+    trace: u64,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,8 @@ impl World {
             now_ns: START_NS,
             made: 0,
             stirred: Vec::new(),
+            finished_jobs: Vec::new(),
+            trace: seed,
         }
     }
 
@@ -103,6 +108,7 @@ impl World {
         while let Some(at_ns) = self.events.next_ns().filter(|&at_ns| at_ns <= now_ns) {
             self.now_ns = self.now_ns.max(at_ns);
             let event = self.events.take(at_ns).expect("it is due");
+            self.trace = Rng::new(self.trace ^ at_ns ^ event.digest()).next();
             self.happen(event);
         }
         self.now_ns = now_ns;
@@ -111,6 +117,36 @@ impl World {
     /// When something happens next by itself.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.events.next_ns()
+    }
+
+    /// A number that stands for all that has happened so far.
+    pub(super) fn trace(&self) -> u64 {
+        Rng::new(self.trace ^ self.now_ns ^ self.rng.clone().next()).next()
+    }
+
+    /// Work on a file that ends in `takes_ns`, under a number of its own.
+    pub(super) fn finish_job_in(&mut self, takes_ns: u64, number: u64) {
+        self.events.put(self.now_ns + takes_ns, Event::Job(number));
+    }
+
+    pub(super) fn job_finished(&mut self, number: u64) {
+        self.finished_jobs.push(number);
+    }
+
+    /// Work on files that has ended since the last call.
+    pub(super) fn take_finished_jobs(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.finished_jobs)
+    }
+
+    /// Stops a host, whose objects are gone without a word to their peers, or lets it begin again.
+    pub(super) fn set_up(&mut self, host: HostId, up: bool) {
+        let owner = self.wires.host_mut(host);
+        owner.up = up;
+        if up {
+            return self.retransmit();
+        }
+        owner.descriptors = 0;
+        self.objects.retain(|_, object| object.host != host);
     }
 
     // ---- Objects ------------------------------------------------------------------------
