@@ -18,6 +18,7 @@ use annulus_syscalls::io_uring::feat::IORING_FEAT_RECVSEND_BUNDLE;
 
 use crate::buf_ring::{BufRing, BufRingConfig};
 use crate::cqe::Cqe;
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 use crate::sqe::Sqe;
 
@@ -94,7 +95,12 @@ impl SendGroup {
     ///
     /// # Kernel
     /// Since 6.10.
-    pub fn new(ring: &Ring, group: u16, count: u16, size_bytes: u32) -> Result<SendGroup, Errno> {
+    pub fn new<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        group: u16,
+        count: u16,
+        size_bytes: u32,
+    ) -> Result<SendGroup, Errno> {
         if ring.features() & IORING_FEAT_RECVSEND_BUNDLE == 0 {
             return Err(Errno::EINVAL);
         }

@@ -14,7 +14,6 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use annulus_syscalls::arch::thread_pointer;
 use annulus_syscalls::io_uring::enter::IORING_ENTER_REGISTERED_RING;
 use annulus_syscalls::io_uring::register::io_uring_rsrc_update;
 use annulus_syscalls::io_uring::register::op::{
@@ -26,6 +25,7 @@ use crate::fork::Origin;
 #[cfg(feature = "std")]
 use crate::kernel::UserSide;
 use crate::mask::Mask;
+use crate::thread_number::ThreadNumber;
 
 const CLOSED: u32 = 1 << 31;
 
@@ -197,7 +197,7 @@ pub(crate) enum Name {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
     index: u32,
-    thread: usize,
+    thread: ThreadNumber,
 }
 
 impl Registered {
@@ -205,14 +205,14 @@ impl Registered {
     pub(crate) fn here(index: u32) -> Registered {
         Registered {
             index,
-            thread: thread_pointer(),
+            thread: ThreadNumber::of_this(),
         }
     }
 
     /// The index, if it means anything to the calling thread.
     #[inline]
     pub(crate) fn index_here(&self) -> Option<u32> {
-        (self.thread == thread_pointer()).then_some(self.index)
+        self.thread.is_this().then_some(self.index)
     }
 }
 

@@ -44,10 +44,14 @@ mod ring_memory;
 mod ring_ref;
 mod setup;
 mod sqe;
+mod thread_number;
 mod version;
 
 pub use annulus_syscalls::Errno;
-pub use buf_ring::{BufGroup, BufLedger, BufMemory, BufRing, BufRingConfig, BufSpan, Selected};
+pub use buf_ring::{
+    BufGroup, BufLedger, BufMemory, BufRing, BufRingConfig, BufSpan, RECVMSG_HEADER_BYTES,
+    ReceivedMsg, Selected,
+};
 pub use bundle::{SendGroup, Sent};
 pub use cqe::Cqe;
 pub use cqe_wide::{Cqe32, MixedCqe};

@@ -5,6 +5,7 @@ use annulus_syscalls::io_uring::register::flags::IO_URING_OP_SUPPORTED;
 use annulus_syscalls::io_uring::register::op::IORING_REGISTER_PROBE;
 use annulus_syscalls::io_uring::register::{io_uring_probe, io_uring_probe_op};
 
+use crate::entries::{CqEntry, SqEntry};
 use crate::mask::{FEATURES_SINCE, Mask};
 use crate::opcode::Opcode;
 use crate::ring::Ring;
@@ -33,7 +34,7 @@ impl Probe {
     ///
     /// # Errors
     /// EINVAL before 5.6; EEXIST on a pinned ring from another thread than its own.
-    pub fn of(ring: &Ring) -> Result<Probe, Errno> {
+    pub fn of(ring: &Ring<impl SqEntry, impl CqEntry>) -> Result<Probe, Errno> {
         let mut answer = Answer {
             head: io_uring_probe::default(),
             ops: [io_uring_probe_op::default(); OPCODES_MAX],

@@ -57,11 +57,10 @@ pub struct RingConfig {
     /// The processor that this thread stays on; EINVAL without `sqpoll_idle_ms`, or for one that
     /// is not online. None by default.
     pub sqpoll_cpu: Option<u32>,
-    /// The descriptor of a ring of this process. With `sqpoll_idle_ms` in both, its thread takes
-    /// this ring's entries too; EINVAL if that ring has no such thread, EPERM if it is another
-    /// process's. Without, it only has to be a ring: EBADF or ENXIO if there is no such
-    /// descriptor, EINVAL if it is no ring (the workers of a process are shared anyway since
-    /// 5.12). None by default.
+    /// The descriptor of a ring. With `sqpoll_idle_ms` in both, and both of this process, that
+    /// ring's thread takes this one's entries too; EINVAL if it has no such thread. Without, it
+    /// only has to be a ring: the workers of a process are shared anyway since 5.12. ENXIO if
+    /// there is no such descriptor, EINVAL if it is no ring. None by default.
     pub attach_wq: Option<i32>,
     /// Start disabled: submitting fails with EBADFD until [`Ring::enable`](crate::Ring::enable).
     /// Off by default.

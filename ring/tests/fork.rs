@@ -2,7 +2,7 @@
 //!
 //! The only test of this file, as forking takes along the locks of other threads.
 
-use annulus_ring::{BufRing, Errno, Origin, Ring, RingConfig};
+use annulus_ring::{BufGroup, BufRing, BufRingConfig, Errno, Origin, Ring, RingConfig};
 
 /// Runs `child` in a forked process and returns its exit code, 0 where everything held.
 fn in_a_child(child: impl FnOnce() -> bool) -> i32 {
@@ -28,6 +28,14 @@ fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
     let mut ring = Ring::new(&RingConfig::default()).expect("a ring");
     let other = ring.ring_ref();
     let buffers = BufRing::new(&ring, 0, 4, 64).expect("buffers");
+    // The child does not even have the entries of this one.
+    let config = BufRingConfig {
+        kernel_mapped: true,
+        ..BufRingConfig::new(1, 4, 64)
+    };
+    let mapped = BufRing::with_config(&ring, &config).ok();
+    let config = BufRingConfig { group: 2, ..config };
+    let group = BufGroup::new(&ring, &config).ok();
     ring.get_sqe().expect("room").prep_nop().set_user_data(1);
     ring.submit_and_wait(1).expect("submitted");
     let origin = Origin::current().expect("a word");
@@ -48,7 +56,7 @@ fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
         assert_eq!(inherited.register_ring_fd(), Err(Errno::EBADF));
         assert_eq!(other.sync_cancel(1, None), Err(Errno::EBADF));
         assert_eq!(other.send_msg_ring(1, 1), Err(Errno::EBADF));
-        assert!(BufRing::new(&inherited, 1, 4, 64).is_err());
+        assert!(BufRing::new(&inherited, 3, 4, 64).is_err());
         // 2. A ring of the child's own works, and does not revive the inherited one.
         let mut own = Ring::new(&RingConfig::default()).expect("a ring of its own");
         own.get_sqe().expect("room").prep_nop().set_user_data(2);
@@ -60,6 +68,16 @@ fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
         let fd = inherited.fd();
         // SAFETY: as above.
         drop(unsafe { std::ptr::read(&buffers) });
+        // SAFETY: as above.
+        if let Some(mut mapped) = unsafe { std::ptr::read(&mapped) } {
+            // SAFETY: no buffer of it was ever used.
+            unsafe { mapped.push(0) };
+            assert_eq!(mapped.head(), Err(Errno::EBADF));
+        }
+        // SAFETY: as above.
+        if let Some(mut group) = unsafe { std::ptr::read(&group) } {
+            assert_eq!(group.refill(), 0);
+        }
         drop(inherited);
         // SAFETY: F_GETFD takes no pointer.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use annulus_syscalls::abi::{Abi, CloneOrder, ErrorSign};
-use annulus_syscalls::nr;
+use annulus_syscalls::{Errno, nr};
 
 #[cfg(target_arch = "x86_64")]
 const HOST: Abi = Abi::X86_64;
@@ -82,5 +82,44 @@ fn each_abi_has_its_order_of_the_arguments_of_clone() {
             _ => CloneOrder::PtidTlsCtid,
         };
         assert_eq!(abi.convention().clone, expected, "{abi:?}");
+    }
+}
+
+#[test]
+fn each_abi_has_its_error_numbers() {
+    let rows = [
+        ("EPERM", [1, 1, 1]),
+        ("EAGAIN", [11, 11, 11]),
+        ("ERANGE", [34, 34, 34]),
+        ("EDEADLK", [35, 45, 78]),
+        ("ETIME", [62, 62, 73]),
+        ("ENOBUFS", [105, 132, 55]),
+        ("EALREADY", [114, 149, 37]),
+        ("ECANCELED", [125, 158, 127]),
+        ("EHWPOISON", [133, 168, 135]),
+    ];
+    for (name, [generic, mips, sparc]) in rows {
+        for abi in Abi::ALL {
+            let expected = match abi {
+                Abi::MipsO32 | Abi::MipsN64 | Abi::MipsN32 => mips,
+                Abi::Sparc64 | Abi::Sparc => sparc,
+                _ => generic,
+            };
+            assert_eq!(abi.error(name), Some(expected), "{name} {abi:?}");
+        }
+    }
+    let deadlock = |abi: Abi| abi.error("EDEADLOCK");
+    assert_eq!(deadlock(Abi::Powerpc64), Some(58));
+    assert_eq!(
+        (deadlock(Abi::X86), deadlock(Abi::Sparc)),
+        (Some(35), Some(108))
+    );
+    assert_eq!(Abi::X86_64.error("EWHATEVER"), None);
+    for number in 1..=133 {
+        let errno = Errno::from_raw(number);
+        if let Some(name) = errno.name() {
+            assert_eq!(Errno::from_name(name), Some(errno));
+            assert_eq!(HOST.error(name), Some(number), "{name}");
+        }
     }
 }

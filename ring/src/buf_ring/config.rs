@@ -36,8 +36,9 @@ pub struct BufRingConfig {
     /// gets a ring without: [`BufRing::min_left`](crate::BufRing::min_left) tells. 0 by default.
     pub min_left: u32,
     /// Let the kernel allocate the ring's entries, to be mapped from the ring's descriptor
-    /// (`IOU_PBUF_RING_MMAP`, since 6.4; EINVAL before). There is no place to map groups above
-    /// 2047 from. Off by default: the entries lie in memory of this process.
+    /// (`IOU_PBUF_RING_MMAP`, since 6.4; EINVAL before). EINVAL also for groups above 2047, which
+    /// have no offset to be mapped from, and EBADF on a ring without descriptor. Off by default:
+    /// the entries lie in memory of this process.
     pub kernel_mapped: bool,
 }
 

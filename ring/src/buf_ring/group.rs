@@ -13,6 +13,7 @@ use annulus_syscalls::Errno;
 use super::selected::{Holders, Selected};
 use super::{BufLedger, BufRing, BufRingConfig};
 use crate::cqe::Cqe;
+use crate::entries::{CqEntry, SqEntry};
 use crate::ring::Ring;
 use crate::sqe::Sqe;
 
@@ -65,7 +66,10 @@ impl BufGroup {
     ///
     /// # Kernel
     /// Since 5.19; what is newer is given up as [`BufRingConfig`] says.
-    pub fn new(ring: &Ring, config: &BufRingConfig) -> Result<BufGroup, Errno> {
+    pub fn new<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        config: &BufRingConfig,
+    ) -> Result<BufGroup, Errno> {
         let ring = BufRing::empty(ring, config)?;
         let holders = Arc::new(Holders::new(ring.memory().clone()));
         let mut group = BufGroup {
@@ -159,7 +163,8 @@ impl BufGroup {
 
     /// Prepares `recvmsg`(2) again and again, as [`Sqe::prep_recvmsg_multishot`]. In an
     /// incremental group it ends with EFAULT where a buffer has too little left for the header,
-    /// name and control data: give the group a `min_left` of their size.
+    /// name and control data: give the group a `min_left` of their size. A
+    /// [`ReceivedMsg`](crate::ReceivedMsg) takes what was delivered apart.
     ///
     /// # Errors
     /// As [`recv`](BufGroup::recv).
@@ -211,7 +216,10 @@ impl BufGroup {
     ///
     /// # Safety
     /// `cqe` is a completion of an operation that this group prepared, not as a bundle; it is told
-    /// once, and all of them in the order in which the ring gave them.
+    /// once, and all of them in the order in which the ring gave them. In an incremental group an
+    /// operation that claims before it knows, as [`take_read`](BufGroup::take_read) says, is the
+    /// only one under way: a completion does not say where its bytes are, and others could
+    /// overtake it.
     #[inline]
     pub unsafe fn take(&mut self, cqe: &Cqe) -> Result<Option<Selected>, Errno> {
         // SAFETY: promised by the caller.

@@ -8,8 +8,8 @@ use annulus_syscalls::io_uring::queue::{IORING_OFF_PBUF_RING, IORING_OFF_PBUF_SH
 use annulus_syscalls::io_uring::register::io_uring_buf;
 
 use super::BufRingConfig;
+use crate::handle::Handle;
 use crate::map::Map;
-use crate::ring::Ring;
 
 /// Page sizes of all supported architectures divide it, so what starts here starts a page.
 const PAGE_BYTES_MAX: usize = 64 * 1024;
@@ -36,12 +36,12 @@ unsafe impl Sync for Buffers {}
 
 impl BufMemory {
     /// Entries and buffers in one private mapping.
-    pub(super) fn anonymous(ring: &Ring, config: &BufRingConfig) -> Result<BufMemory, Errno> {
+    pub(super) fn anonymous(ring: &Handle, config: &BufRingConfig) -> Result<BufMemory, Errno> {
         let count = usize::from(config.count);
         let entries_bytes = count * size_of::<io_uring_buf>();
         let buffers_at = entries_bytes.next_multiple_of(PAGE_BYTES_MAX);
         let total = buffers_bytes(config)?.checked_add(buffers_at);
-        let map = Map::anonymous(total.ok_or(Errno::ENOMEM)?, ring.origin())?;
+        let map = Map::anonymous(total.ok_or(Errno::ENOMEM)?, ring.origin)?;
         Ok(BufMemory(Arc::new(Buffers {
             entries: map.at(0, count),
             buffers: map.at(buffers_at, buffers_bytes(config)?),
@@ -53,11 +53,11 @@ impl BufMemory {
     }
 
     /// Buffers in a private mapping, and the entries of a ring that the kernel has allocated.
-    pub(super) fn kernel_mapped(ring: &Ring, config: &BufRingConfig) -> Result<BufMemory, Errno> {
-        let map = Map::anonymous(buffers_bytes(config)?, ring.origin())?;
+    pub(super) fn kernel_mapped(ring: &Handle, config: &BufRingConfig) -> Result<BufMemory, Errno> {
+        let map = Map::anonymous(buffers_bytes(config)?, ring.origin)?;
         let entries_bytes = usize::from(config.count) * size_of::<io_uring_buf>();
         let offset = IORING_OFF_PBUF_RING | u64::from(config.group) << IORING_OFF_PBUF_SHIFT;
-        let kernel_map = Map::ring(ring.fd(), entries_bytes, offset, ring.origin())?;
+        let kernel_map = Map::ring(ring.fd(), entries_bytes, offset, ring.origin)?;
         Ok(BufMemory(Arc::new(Buffers {
             entries: kernel_map.at(0, usize::from(config.count)),
             buffers: map.at(0, buffers_bytes(config)?),

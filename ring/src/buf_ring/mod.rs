@@ -13,12 +13,14 @@ mod config;
 mod group;
 mod ledger;
 mod memory;
+mod message;
 mod selected;
 
 pub use config::BufRingConfig;
 pub use group::BufGroup;
 pub use ledger::{BufLedger, BufSpan};
 pub use memory::BufMemory;
+pub use message::{RECVMSG_HEADER_BYTES, ReceivedMsg};
 pub use selected::Selected;
 
 use alloc::sync::Arc;
@@ -32,6 +34,7 @@ use annulus_syscalls::io_uring::register::op::{
 use annulus_syscalls::io_uring::register::{io_uring_buf, io_uring_buf_reg, io_uring_buf_status};
 
 use crate::cursor::Cursor;
+use crate::entries::{CqEntry, SqEntry};
 use crate::handle::Handle;
 use crate::ring::Ring;
 use crate::version::Version;
@@ -64,7 +67,12 @@ impl BufRing {
     ///
     /// # Kernel
     /// Since 5.19.
-    pub fn new(ring: &Ring, group: u16, count: u16, size_bytes: u32) -> Result<BufRing, Errno> {
+    pub fn new<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        group: u16,
+        count: u16,
+        size_bytes: u32,
+    ) -> Result<BufRing, Errno> {
         BufRing::with_config(ring, &BufRingConfig::new(group, count, size_bytes))
     }
 
@@ -78,7 +86,10 @@ impl BufRing {
     ///
     /// # Kernel
     /// Since 5.19. What [`BufRingConfig`] says is given up on older ones is missing afterwards.
-    pub fn with_config(ring: &Ring, config: &BufRingConfig) -> Result<BufRing, Errno> {
+    pub fn with_config<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        config: &BufRingConfig,
+    ) -> Result<BufRing, Errno> {
         let mut buf_ring = BufRing::empty(ring, config)?;
         for id in 0..config.count {
             // SAFETY: the buffers are new: nobody refers to them.
@@ -89,32 +100,36 @@ impl BufRing {
     }
 
     /// As [`with_config`](BufRing::with_config), with nothing pushed.
-    pub(crate) fn empty(ring: &Ring, config: &BufRingConfig) -> Result<BufRing, Errno> {
+    pub(crate) fn empty<S: SqEntry, C: CqEntry>(
+        ring: &Ring<S, C>,
+        config: &BufRingConfig,
+    ) -> Result<BufRing, Errno> {
         config.check()?;
-        ring.origin().check()?;
+        let handle = ring.ring_ref().handle;
+        handle.origin.check()?;
         let memory = if config.kernel_mapped {
             None
         } else {
-            Some(BufMemory::anonymous(ring, config)?)
+            Some(BufMemory::anonymous(&handle, config)?)
         };
         let addr = memory.as_ref().map_or(0, |memory| {
             memory.entry(0).as_ptr().expose_provenance() as u64
         });
-        let granted = register(ring, *config, addr)?;
+        let granted = register(&handle, *config, addr)?;
         let memory = match memory {
             Some(memory) => memory,
-            None => match BufMemory::kernel_mapped(ring, &granted) {
+            None => match BufMemory::kernel_mapped(&handle, &granted) {
                 Ok(memory) => memory,
                 Err(errno) => {
                     // No operation has seen the group, and no memory of ours is in it.
-                    let _ = unregister(&ring.ring_ref().handle, granted.group);
+                    let _ = unregister(&handle, granted.group);
                     return Err(errno);
                 }
             },
         };
         Ok(BufRing {
             memory,
-            ring: ring.ring_ref().handle,
+            ring: handle,
             config: granted,
             tail: Cursor::default(),
             registered: true,
@@ -332,8 +347,8 @@ impl Drop for BufRing {
 
 /// Registers entries at `addr` (0: the kernel's own), giving up `min_left` first, then
 /// `incremental`, while the kernel says EINVAL. Returns what it granted.
-fn register(ring: &Ring, mut config: BufRingConfig, addr: u64) -> Result<BufRingConfig, Errno> {
-    let mask = ring.mask();
+fn register(ring: &Handle, mut config: BufRingConfig, addr: u64) -> Result<BufRingConfig, Errno> {
+    let mask = ring.mask;
     if config.kernel_mapped && mask.hides(MMAP_SINCE) {
         return Err(Errno::EINVAL);
     }
@@ -349,7 +364,7 @@ fn register(ring: &Ring, mut config: BufRingConfig, addr: u64) -> Result<BufRing
     }
 }
 
-fn register_once(ring: &Ring, config: &BufRingConfig, addr: u64) -> Result<(), Errno> {
+fn register_once(ring: &Handle, config: &BufRingConfig, addr: u64) -> Result<(), Errno> {
     let mut flags = 0;
     if config.kernel_mapped {
         flags |= IOU_PBUF_RING_MMAP;

@@ -38,9 +38,9 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Makes waits poll as `napi` says. Returns what was set before.
     ///
     /// # Errors
-    /// EINVAL before 6.9 or where the kernel was built without busy polling, for IOPOLL rings,
-    /// before 6.13 for another tracking than dynamic, and always for
-    /// [`NapiTracking::Inactive`]; EEXIST on a pinned ring from another thread than its own;
+    /// EINVAL before 6.9, for IOPOLL rings, before 6.13 for another tracking than dynamic, and
+    /// always for [`NapiTracking::Inactive`]; EOPNOTSUPP where the kernel was built without busy
+    /// polling; EEXIST on a pinned ring from another thread than its own;
     /// EBADF in a forked child.
     ///
     /// # Kernel
@@ -49,7 +49,7 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
         let tracking = match napi.tracking {
             NapiTracking::Dynamic => IO_URING_NAPI_TRACKING_DYNAMIC,
             NapiTracking::Static => IO_URING_NAPI_TRACKING_STATIC,
-            NapiTracking::Inactive => return Err(Errno::EINVAL),
+            NapiTracking::Inactive => IO_URING_NAPI_TRACKING_INACTIVE,
         };
         let request = io_uring_napi {
             busy_poll_to: napi.busy_poll_us,

@@ -33,7 +33,23 @@ pub enum Restriction {
 }
 
 impl<S: SqEntry, C: CqEntry> Ring<S, C> {
-    /// Lets the ring do only what `restrictions` allow, once it is enabled. That is for good.
+    /// Lets the ring do only what `restrictions` allow, once it is [enabled](Ring::enable). That
+    /// is for good.
+    ///
+    /// ```
+    /// use annulus_ring::{Errno, Opcode, Restriction, Ring, RingConfig};
+    ///
+    /// let config = RingConfig { disabled: true, ..RingConfig::default() };
+    /// let Ok(mut ring) = Ring::new(&config) else {
+    ///     return Ok(()); // io_uring is not to be had here
+    /// };
+    /// ring.restrict(&[Restriction::Op(Opcode::NOP)])?;
+    /// ring.enable()?;
+    /// ring.get_sqe().expect("empty").prep_shutdown(0, 2);
+    /// ring.submit_and_wait(1)?;
+    /// assert_eq!(ring.pop().expect("waited for").result(), Err(Errno::EACCES));
+    /// # Ok::<(), Errno>(())
+    /// ```
     ///
     /// # Errors
     /// EBADFD if the ring does not start disabled, or was enabled; EBUSY if it is restricted;

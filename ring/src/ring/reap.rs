@@ -26,24 +26,14 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// # Ok::<(), annulus_ring::Errno>(())
     /// ```
     pub fn reap(&mut self, into: &mut [C::Completion]) -> usize {
-        into.iter_mut()
-            .zip(self.completions())
-            .map(|(place, cqe)| *place = cqe)
-            .count()
+        self.completions().copy_into(into)
     }
 
     /// The completions that are there now, oldest first. Dropping the iterator gives the slots of
     /// those that it handed out back to the kernel; the others stay.
     pub fn completions(&mut self) -> Completions<'_, C> {
-        let end = if self.handle.origin.is_forked() {
-            None
-        } else {
-            Some(self.cq.seen_tail())
-        };
-        Completions {
-            cq: &mut self.cq,
-            end,
-        }
+        let is_forked = self.handle.origin.is_forked();
+        Completions::of(&mut self.cq, is_forked)
     }
 }
 
@@ -53,6 +43,26 @@ pub struct Completions<'a, C: CqEntry> {
     cq: &'a mut CompletionQueue<C>,
     /// After the last one; `None` in a forked child.
     end: Option<Cursor>,
+}
+
+impl<'a, C: CqEntry> Completions<'a, C> {
+    pub(crate) fn of(cq: &'a mut CompletionQueue<C>, is_forked: bool) -> Completions<'a, C> {
+        let end = if is_forked {
+            None
+        } else {
+            Some(cq.seen_tail())
+        };
+        Completions { cq, end }
+    }
+
+    /// As many as fit; returns how many.
+    pub(crate) fn copy_into(self, into: &mut [C::Completion]) -> usize {
+        // The places come first: where they end, no completion is taken.
+        into.iter_mut()
+            .zip(self)
+            .map(|(place, cqe)| *place = cqe)
+            .count()
+    }
 }
 
 impl<C: CqEntry> Iterator for Completions<'_, C> {

@@ -17,11 +17,12 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Registers the descriptor for the calling thread, so that its enters need not look it up.
     /// Another thread's enters use the plain descriptor: to it the index means nothing, or another
     /// ring. A thread that gives the ring away unregisters first, or its registration stays, and
-    /// keeps the kernel's side of the ring alive, until the thread ends.
+    /// keeps the kernel's side of the ring alive, until the thread ends. Without the feature `std`
+    /// it has to: a later thread at the same place in memory would be taken for this one.
     ///
     /// # Errors
-    /// EEXIST if it is registered already, or the ring has no descriptor; EBUSY when the thread has 16 registered rings; ENOMEM;
-    /// EBADF in a forked child.
+    /// EEXIST if it is registered already, or the ring has no descriptor; EBUSY when the thread has
+    /// 16 registered rings; ENOMEM; EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.18.

@@ -14,6 +14,9 @@ impl Sqe {
     /// may still complete. Waits for futexes and children are told in another way: 1 for one that
     /// was found, and with `ALL` all of them count as one.
     ///
+    /// One that a worker thread has just taken may be answered with ENOENT or EALREADY and go on
+    /// waiting all the same: cancel it again until its own CQE has come.
+    ///
     /// The operation's own CQE comes in any case, and what it lent is lent until then: it has
     /// ECANCELED, or its own result, or, where a worker thread was interrupted, also EINTR or 512,
     /// the kernel's ERESTARTSYS.

@@ -1,4 +1,7 @@
 //! Sending and receiving.
+//!
+//! A `len` is in bytes. The kernel moves at most 0x7fff_f000 of them in one call, and refuses 2^31
+//! and more with EINVAL.
 
 use core::ffi::c_void;
 
@@ -219,8 +222,10 @@ impl Sqe {
     }
 
     /// `recvmsg`(2) again and again, into buffers of `group`, each starting with an
-    /// [`io_uring_recvmsg_out`](annulus_syscalls::io_uring::io_uring_recvmsg_out). `message`
-    /// only says how much room name and control data have.
+    /// [`io_uring_recvmsg_out`](annulus_syscalls::io_uring::io_uring_recvmsg_out);
+    /// [`ReceivedMsg`](crate::ReceivedMsg) takes it apart. `message`
+    /// only says how much room name and control data have. A message without payload is delivered
+    /// and ends it.
     ///
     /// # Safety
     /// `message` is valid for reads; it and the buffers of `group` are lent until the last CQE.

@@ -5,9 +5,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use annulus_ring::{BufGroup, BufSpan, Cqe, Errno, Ring, Selected};
+use annulus_ring::{BufGroup, BufSpan, Cqe, Errno, Ring, Selected, SqeFlags};
 
-use super::{group, ring, take, wait};
+use super::{group, ring, skip, take, wait};
 
 fn recv(ring: &mut Ring, group: &mut BufGroup, from: &UnixStream) -> Cqe {
     let sqe = ring.get_sqe().expect("room");
@@ -159,6 +159,33 @@ fn selected_bytes_outlive_the_group_and_the_ring() {
             }
         )
     );
+}
+
+#[test]
+fn a_group_dropped_while_a_worker_fills_a_buffer_leaves_the_memory_to_it() {
+    let mut ring = ring();
+    let mut group = group(&ring, 1, 16);
+    let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+    // 1. A worker takes the buffer and waits for data.
+    let sqe = ring.get_sqe().expect("room");
+    let prepared = group.recv(sqe, theirs.as_raw_fd(), 0).expect("prepared");
+    prepared.add_flags(SqeFlags::ASYNC);
+    ring.submit().expect("submitted");
+    loop {
+        match group.buf_ring().head() {
+            Ok(0) => thread::yield_now(),
+            Ok(_) => break,
+            Err(_) => return skip("the status of a buffer ring needs 6.8"),
+        }
+    }
+    let start = group.buf_ring().memory().start(0);
+    drop(group);
+    // 2. The data comes; had the memory been unmapped, it would be EFAULT or somebody else's.
+    ours.write_all(b"late").expect("written");
+    assert_eq!(wait(&mut ring).result(), Ok(4));
+    // SAFETY: the memory was leaked, and the operation has ended.
+    let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), 4) };
+    assert_eq!(bytes, b"late");
 }
 
 #[test]

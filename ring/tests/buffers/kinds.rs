@@ -4,7 +4,10 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
-use annulus_ring::{BufGroup, BufRing, BufRingConfig, Errno, Mask, Ring, RingConfig, Version};
+use annulus_ring::{
+    BufGroup, BufRing, BufRingConfig, Cqe32, Errno, Mask, Ring, RingConfig, RingMemory, Sqe128,
+    Version,
+};
 
 use super::{GROUP, ring, skip, take, wait};
 
@@ -54,6 +57,46 @@ fn a_ring_whose_entries_the_kernel_allocated_works_as_one_of_ours() {
         ..config
     };
     let mut group = BufGroup::new(&ring, &last).expect("a group");
+    goes_around(&mut ring, &mut group);
+}
+
+#[test]
+fn wide_rings_and_rings_without_descriptor_have_groups_too() {
+    let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+    match Ring::<Sqe128, Cqe32>::with_entries(&RingConfig::default()) {
+        Err(_) => skip("wide entries are newer than this kernel (5.19)"),
+        Ok(mut ring) => {
+            let config = BufRingConfig::new(GROUP, 2, 16);
+            let mut group = BufGroup::new(&ring, &config).expect("a group");
+            ours.write_all(b"wide").expect("written");
+            let sqe = ring.get_sqe().expect("room");
+            group.recv(sqe, theirs.as_raw_fd(), 0).expect("prepared");
+            ring.submit_and_wait(1).expect("submitted");
+            let cqe = ring.pop().expect("waited for");
+            let selected = take(&mut group, &cqe).1.expect("a buffer");
+            assert_eq!(&selected[..], b"wide");
+        }
+    }
+    let config = RingConfig {
+        registered_fd_only: true,
+        ..RingConfig::default()
+    };
+    let memory = RingMemory::bytes_for(&config).and_then(RingMemory::new);
+    let ring = memory.and_then(|memory| Ring::on_memory(&config, memory));
+    let Ok(mut ring) = ring else {
+        return skip("rings without descriptor are newer than this kernel (6.5)");
+    };
+    let plain = BufRingConfig::new(GROUP, 2, 16);
+    let mapped = BufRingConfig {
+        kernel_mapped: true,
+        ..plain
+    };
+    // There is nothing to map the kernel's entries from.
+    assert_eq!(
+        BufRing::with_config(&ring, &mapped).map(drop),
+        Err(Errno::EBADF)
+    );
+    let mut group = BufGroup::new(&ring, &plain).expect("nothing of the first stayed");
     goes_around(&mut ring, &mut group);
 }
 

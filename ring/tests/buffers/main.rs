@@ -6,6 +6,8 @@ mod incremental;
 mod kinds;
 mod ledger;
 mod legacy;
+mod lengths;
+mod messages;
 mod multishot;
 mod raw;
 mod recv_bundles;

@@ -186,6 +186,29 @@ fn what_cannot_be_sent_can_be_taken_back() {
 }
 
 #[test]
+fn a_group_dropped_while_it_sends_leaves_the_memory_to_the_send() {
+    let mut ring = ring();
+    let Some(mut group) = send_group(&ring, 64, 4096) else {
+        return;
+    };
+    let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+    SockRef::from(&ours)
+        .set_send_buffer_size(4096)
+        .expect("set");
+    let len = 64 * 4096;
+    assert_eq!(group.queue(&stream(0, len)), len);
+    submit(&mut ring, &mut group, ours.as_raw_fd());
+    drop(group);
+    let mut got = vec![0; len];
+    for part in got.chunks_mut(3000) {
+        theirs.read_exact(part).expect("read");
+        ring.enter(0, None).expect("entered");
+    }
+    assert_eq!(got, stream(0, len));
+    assert_eq!(wait(&mut ring).result(), Ok(len as u32));
+}
+
+#[test]
 fn a_send_of_nothing_is_enobufs() {
     let mut ring = ring();
     let Some(mut group) = send_group(&ring, 4, 8) else {

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use annulus_ring::{BufGroup, BufRingConfig, Errno, Selected};
+use annulus_ring::{BufGroup, BufRingConfig, Errno, Ring, RingConfig, Selected};
 use annulus_syscalls::io_uring::feat::IORING_FEAT_RECVSEND_BUNDLE;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
@@ -217,4 +217,109 @@ fn a_message_sent_on_from_its_buffer_is_not_overwritten() {
         std::io::Read::read_exact(&mut client, &mut back).expect("read");
         assert_eq!(back, message);
     }
+}
+
+/// Two streams take from one group in turn; each comes whole, in order.
+fn share(is_incremental: bool, is_bundle: bool) {
+    let config = RingConfig {
+        // Completion work in the enters of this thread, or whenever it comes.
+        pinned: is_incremental,
+        ..RingConfig::default()
+    };
+    let mut ring = Ring::new(&config).expect("a ring");
+    if is_bundle && ring.features() & IORING_FEAT_RECVSEND_BUNDLE == 0 {
+        return super::skip("bundles are newer than this kernel (6.10)");
+    }
+    let config = BufRingConfig {
+        incremental: is_incremental,
+        ..BufRingConfig::new(GROUP, 32, 64)
+    };
+    let mut group = BufGroup::new(&ring, &config).expect("a group");
+    let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+    let total = 200_000;
+    for first in [0_u8, 100] {
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        senders.push(thread::spawn(move || {
+            let mut choices = Choices(u64::from(first));
+            let mut sent = 0;
+            while sent < total {
+                let len = (1 + choices.below(500)).min(total - sent);
+                let part: Vec<u8> = (sent..sent + len)
+                    .map(|at| first.wrapping_add(at as u8))
+                    .collect();
+                ours.write_all(&part).expect("written");
+                sent += len;
+            }
+        }));
+        receivers.push(theirs);
+    }
+    let start = |ring: &mut Ring, group: &mut BufGroup, index: usize| {
+        let sqe = ring.get_sqe().expect("room");
+        let fd = receivers[index].as_raw_fd();
+        let prepared = if is_bundle {
+            group.recv_bundle_multishot(sqe, fd, 0)
+        } else {
+            group.recv_multishot(sqe, fd, 0)
+        };
+        prepared.expect("prepared").set_user_data(index as u64);
+    };
+    let (mut come, mut open, mut spans) = ([0_usize; 2], 2, 0);
+    for index in 0..2 {
+        start(&mut ring, &mut group, index);
+    }
+    while open > 0 {
+        let cqe = wait(&mut ring);
+        let index = cqe.user_data() as usize;
+        let parts = if is_bundle {
+            take_bundle(&mut group, &cqe)
+        } else {
+            take(&mut group, &cqe).1.into_iter().collect()
+        };
+        spans += usize::from(parts.len() > 1);
+        for byte in parts.iter().flat_map(|part| part.iter()) {
+            let want = [0_u8, 100][index].wrapping_add(come[index] as u8);
+            assert_eq!(*byte, want, "stream {index} at {}", come[index]);
+            come[index] += 1;
+        }
+        drop(parts);
+        group.refill();
+        if cqe.result() == Ok(0) {
+            open -= 1;
+        } else if !cqe.more() {
+            start(&mut ring, &mut group, index);
+        }
+    }
+    assert_eq!(come, [total; 2]);
+    assert_eq!(group.under_way(), 0);
+    if let Ok(head) = group.buf_ring().head() {
+        let in_kernel = group.buf_ring().tail().wrapping_sub(head);
+        assert_eq!(group.pushed(), in_kernel);
+    }
+    for sender in senders {
+        sender.join().expect("no panic");
+    }
+    assert!(
+        !is_bundle || spans > 10,
+        "{spans} bundles of several buffers"
+    );
+}
+
+#[test]
+fn two_streams_share_a_group_of_whole_buffers() {
+    share(false, false);
+}
+
+#[test]
+fn two_streams_share_a_group_of_incremental_buffers() {
+    share(true, false);
+}
+
+#[test]
+fn two_streams_share_a_group_in_bundles() {
+    share(false, true);
+}
+
+#[test]
+fn two_streams_share_a_group_in_incremental_bundles() {
+    share(true, true);
 }

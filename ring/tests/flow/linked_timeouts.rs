@@ -23,7 +23,7 @@ use super::support::{
 
 static TEN_MS: __kernel_timespec = span(Duration::from_millis(10));
 
-fn limit<'a>(ring: &'a mut Ring, user_data: u64, time: &'static __kernel_timespec) {
+fn limit(ring: &mut Ring, user_data: u64, time: &'static __kernel_timespec) {
     // SAFETY: `time` is never freed.
     unsafe { entry(ring, user_data).prep_link_timeout(time, 0) };
 }

@@ -1,8 +1,13 @@
 //! How operations follow, limit, cancel and outlive each other, shown on the running kernel.
 
+mod child;
+mod fifo;
+mod support;
+
 mod cancel;
 mod cancel_races;
 mod epoll;
+mod exits;
 mod futex;
 mod link_model;
 mod linked_timeouts;
@@ -10,7 +15,7 @@ mod links;
 mod pipes;
 mod poll;
 mod poll_wakes;
-mod support;
+mod teardown;
 mod timeout_clocks;
 mod timeouts;
 mod waitid;

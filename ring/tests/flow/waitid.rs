@@ -1,5 +1,10 @@
 //! Children waited for through the ring: how they ended, and what else may happen.
 
+#![expect(
+    clippy::zombie_processes,
+    reason = "the ring waits for these children, which std does not know"
+)]
+
 use std::mem::MaybeUninit;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

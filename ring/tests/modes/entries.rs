@@ -1,10 +1,11 @@
 //! Entries of 128 and completions of 32 bytes, alone and mixed with the plain ones.
 
+use std::io::Write;
 use std::os::fd::AsRawFd;
 
 use annulus_ring::{
-    COMMAND_BYTES, Cqe, Cqe32, Errno, Mask, MixedCqe, MixedCqes, MixedSqes, Ring, RingConfig, Sqe,
-    Sqe128,
+    BufRing, COMMAND_BYTES, Cqe, Cqe32, Errno, Mask, MixedCqe, MixedCqes, MixedSqes, Opcode, Probe,
+    Ring, RingConfig, Sqe, Sqe128,
 };
 use annulus_syscalls::io_uring::flags::rw::IORING_NOP_CQE32;
 use annulus_syscalls::io_uring::setup;
@@ -315,4 +316,23 @@ fn all_entries_of_every_size_work_with_every_other_mode() {
             }
         }
     }
+}
+
+#[test]
+fn registrations_and_buffer_rings_serve_rings_of_wide_entries_too() {
+    let mut ring = Ring::<Sqe128, Cqe32>::with_entries(&small()).expect("a ring");
+    let probe = Probe::of(&ring).expect("probed");
+    assert!(probe.supports(Opcode::URING_CMD));
+    ring.register_ring_fd().expect("registered");
+    let bufs = BufRing::new(&ring, 1, 4, 64).expect("a buffer ring");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    (&writer).write_all(b"wide").expect("written");
+    let sqe = ring.get_sqe().expect("room");
+    // SAFETY: the group stays until the completion has come.
+    unsafe { sqe.prep_read_select(reader.as_raw_fd(), 64, 0, 1) };
+    ring.submit_and_wait(1).expect("submitted");
+    let cqe = ring.pop().expect("waited for");
+    assert_eq!(cqe.result(), Ok(4));
+    assert!(cqe.buffer_id().is_some());
+    drop(bufs);
 }

@@ -7,6 +7,7 @@ mod iopoll;
 mod memory;
 mod setup;
 mod sqpoll;
+mod threads;
 
 use annulus_ring::{CqEntry, Errno, Ring, RingConfig, SqEntry};
 

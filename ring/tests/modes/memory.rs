@@ -3,7 +3,8 @@
 use std::ptr::NonNull;
 
 use annulus_ring::{Cqe32, Errno, Mask, Probe, Ring, RingConfig, RingMemory, Sqe128};
-use annulus_syscalls::io_uring::setup;
+use annulus_syscalls::calls;
+use annulus_syscalls::io_uring::{io_uring_params, setup};
 
 use super::{nop_works, push_nop, skip, small};
 
@@ -238,5 +239,97 @@ fn many_rings_on_memory_live_beside_each_other() {
     for (number, ring) in (0..).zip(&mut rings) {
         ring.submit_and_wait(1).expect("submitted");
         assert_eq!(ring.pop().expect("waited for").user_data(), number);
+    }
+}
+
+/// What the kernel says about the mapping that holds `address`.
+fn flags_of_mapping(address: u64) -> String {
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("proc is there");
+    let mut is_inside = false;
+    for line in text.lines() {
+        let range = line
+            .split(' ')
+            .next()
+            .and_then(|range| range.split_once('-'));
+        let number = |digits| u64::from_str_radix(digits, 16);
+        if let Some((Ok(start), Ok(end))) = range.map(|(from, to)| (number(from), number(to))) {
+            is_inside = (start..end).contains(&address);
+        }
+        if let (true, Some(flags)) = (is_inside, line.strip_prefix("VmFlags:")) {
+            return flags.to_owned();
+        }
+    }
+    panic!("nothing is mapped at {address:#x}");
+}
+
+#[test]
+fn memory_of_a_ring_is_not_for_forked_children() {
+    let ring = on_memory(&small()).expect("a ring");
+    let (queues, sqes) = (ring.params().cq_off, ring.params().sq_off);
+    for address in [queues.user_addr, sqes.user_addr] {
+        let flags = flags_of_mapping(address);
+        assert!(flags.split(' ').any(|flag| flag == "dc"), "{flags}");
+    }
+}
+
+#[test]
+fn addresses_that_are_no_memory_are_refused() {
+    let asked = |queues: u64, sqes: u64| {
+        let mut params = io_uring_params {
+            flags: setup::IORING_SETUP_NO_MMAP,
+            ..io_uring_params::default()
+        };
+        params.cq_off.user_addr = queues;
+        params.sq_off.user_addr = sqes;
+        // SAFETY: what is memory is leaked, and there will be no ring.
+        unsafe { calls::io_uring_setup(8, &mut params) }
+    };
+    // The kernel may write to the one that is memory before it refuses the other.
+    let layout = std::alloc::Layout::from_size_align(1 << 16, 4096).expect("a layout");
+    // SAFETY: the layout has a size.
+    let page = unsafe { std::alloc::alloc_zeroed(layout) }.expose_provenance() as u64;
+    let (null, unaligned, nowhere) = (0, page + 8, 1 << 63);
+    for (queues, sqes) in [(null, null), (page, null), (page, nowhere), (nowhere, page)] {
+        assert_eq!(
+            asked(queues, sqes),
+            Err(Errno::EFAULT),
+            "{queues:#x} {sqes:#x}"
+        );
+    }
+    for (queues, sqes) in [(unaligned, page), (page, unaligned)] {
+        assert_eq!(
+            asked(queues, sqes),
+            Err(Errno::EINVAL),
+            "{queues:#x} {sqes:#x}"
+        );
+    }
+}
+
+#[test]
+fn all_modes_that_go_together_go_together() {
+    for pinned in [false, true] {
+        for sqpoll_idle_ms in [None, Some(1)] {
+            for (iopoll, registered_fd_only) in [(false, true), (true, false), (true, true)] {
+                let config = RingConfig {
+                    pinned,
+                    sqpoll_idle_ms,
+                    iopoll,
+                    registered_fd_only,
+                    disabled: true,
+                    no_sqarray: true,
+                    cq_entries: 32,
+                    ..small()
+                };
+                let size_bytes = RingMemory::bytes_for_entries::<Sqe128, Cqe32>(&config);
+                let memory = RingMemory::new(size_bytes.expect("valid")).expect("memory");
+                let made = Ring::<Sqe128, Cqe32>::with_entries_on(&config, memory);
+                let mut ring = made.expect("a ring");
+                assert!(ring.step_downs().is_empty(), "{config:?}");
+                ring.enable().expect("enabled");
+                for _ in 0..40 {
+                    nop_works(&mut ring);
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! SQPOLL: the kernel's thread takes entries, sleeps, is woken, is shared, and goes.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use annulus_ring::{Errno, Ring, RingConfig};
 
@@ -16,19 +17,19 @@ fn sqpoll(idle_ms: u32) -> RingConfig {
     }
 }
 
-/// A field of what the kernel says about the descriptor.
-fn field_of(fd: i32, name: &str) -> i64 {
+/// A field of what the kernel says about the descriptor; nothing while the ring is busy.
+fn field_of(fd: i32, name: &str) -> Option<i64> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).expect("an open one");
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.expect("the kernel says so").trim_start_matches(':');
-    value.trim().parse().expect("a number")
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number = value.trim_start_matches(':').trim().parse();
+    Some(number.expect("a number"))
 }
 
 /// The number of the thread that takes this ring's entries. Until that runs, the kernel says the
 /// number of the thread that made the ring.
 fn thread_of(fd: i32) -> i64 {
     loop {
-        let thread = field_of(fd, "SqThread");
+        let thread = field_of(fd, "SqThread").unwrap_or(-1);
         let name = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
         if name.is_ok_and(|name| name.starts_with("iou-sqp-")) {
             return thread;
@@ -271,6 +272,28 @@ fn a_program_can_be_run_while_the_thread_is_there() {
     let status = std::process::Command::new("true").status();
     assert!(status.expect("it runs").success());
     nop_works(&mut ring);
+}
+
+#[test]
+fn looking_at_a_ring_while_its_thread_works_disturbs_nothing() {
+    let mut ring = Ring::new(&sqpoll(1)).expect("a ring");
+    let fd = ring.fd();
+    let done = AtomicBool::new(false);
+    let looked = std::thread::scope(|scope| {
+        let looker = scope.spawn(|| {
+            let mut looked = 0;
+            while !done.load(Ordering::Relaxed) || looked == 0 {
+                looked += u32::from(field_of(fd, "SqHead").is_some());
+            }
+            looked
+        });
+        for _ in 0..2000 {
+            nop_works(&mut ring);
+        }
+        done.store(true, Ordering::Relaxed);
+        looker.join().expect("it looked")
+    });
+    assert!(looked > 0);
 }
 
 /// Set in the process that the next test starts.

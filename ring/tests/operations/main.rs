@@ -18,4 +18,6 @@ mod nop;
 mod open_close;
 mod read_write;
 mod register_call;
+mod send_recv;
 mod setup_call;
+mod sockets;

@@ -156,6 +156,9 @@ fn all_that_is_said_must_match() {
     let rest_of_one = CancelMatch::any().with_user_data(READ_SLOT);
     assert_eq!(waiting.cancel(rest_of_one), Ok(1));
     waiting.expect(&[READ_SLOT]);
+    let rest_of_reads = CancelMatch::any().with_opcode(Opcode::READ);
+    assert_eq!(waiting.cancel(rest_of_reads), Ok(1));
+    waiting.expect(&[READ_TWO]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Registered files: the table, its updates, tags, the kernel's range and slot guards.
 
-use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -9,7 +8,8 @@ use annulus_ring::{Errno, FileTable, Ring, RingConfig, SKIP_SLOT, SqeFlags};
 use annulus_syscalls::io_uring::register::op::IORING_UNREGISTER_FILES;
 
 use super::{
-    assert_quiet, file_with, next, pinned_ring, pipe, queue, read_slot, ring, run, skip_newer,
+    FAR, assert_quiet, file_with, hangs_up, next, pinned_ring, pipe, queue, read_slot, ring, run,
+    skip_newer,
 };
 
 #[test]
@@ -250,17 +250,28 @@ fn a_table_hides_behind_the_mask_what_came_later() {
 }
 
 #[test]
-fn the_files_of_a_table_are_let_go_with_the_ring() {
+fn the_files_of_a_table_are_let_go_with_it() {
     let ring = ring();
     let (reader, writer) = pipe();
     let table = FileTable::register(&ring, &[writer.as_raw_fd()]).expect("registered");
     drop(writer);
-    assert!(!super::hung_up(&reader));
+    assert!(!hangs_up(&reader, 0));
     drop(table);
-    wait_for_end(&reader);
+    assert!(hangs_up(&reader, FAR.as_millis() as i32));
 }
 
-/// Reads until the end of the pipe: returns once nobody holds its write end.
-fn wait_for_end(reader: &File) {
-    assert_eq!(super::read_all(reader), b"");
+#[test]
+fn another_thread_changes_the_table_of_a_ring_that_is_not_pinned() {
+    let mut ring = ring();
+    let mut table = FileTable::sparse(&ring, 2).expect("sparse");
+    let file = file_with(b"from afar");
+    let fd = file.as_raw_fd();
+    let change = move || {
+        assert_eq!(table.update(1, &[fd]), Ok(1));
+        table
+    };
+    let table = thread::spawn(change).join().expect("no panic");
+    assert_eq!(read_slot(&mut ring, 1), Ok(b"from afar".to_vec()));
+    thread::spawn(move || drop(table)).join().expect("no panic");
+    assert_eq!(read_slot(&mut ring, 1), Err(Errno::EBADF));
 }

@@ -9,6 +9,7 @@ mod direct;
 mod eventfd;
 mod files;
 mod messages;
+mod model;
 mod napi;
 mod personality;
 mod pool;
@@ -19,11 +20,14 @@ mod workers;
 mod zcrx;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use annulus_ring::{Cqe, Errno, Opcode, Probe, Ring, RingConfig, Sqe, SqeFlags};
-use annulus_syscalls::io_uring::register::op::IORING_REGISTER_ENABLE_RINGS;
+
+/// After this a test that waits for something has failed.
+const FAR: Duration = Duration::from_secs(60);
 
 /// A small ring that any thread may use.
 fn ring() -> Ring {
@@ -60,13 +64,6 @@ fn has(ring: &Ring, opcode: Opcode) -> bool {
     there
 }
 
-/// Enables a ring that started disabled.
-fn enable(ring: &Ring) {
-    // SAFETY: this registration reads nothing.
-    let enabled = unsafe { ring.register(IORING_REGISTER_ENABLE_RINGS, 0, 0) };
-    assert_eq!(enabled, Ok(0));
-}
-
 /// Prepares one operation, submits it and returns its first completion.
 fn run(ring: &mut Ring, prep: impl FnOnce(&mut Sqe)) -> Cqe {
     queue(ring, prep);
@@ -81,9 +78,9 @@ fn queue(ring: &mut Ring, prep: impl FnOnce(&mut Sqe)) {
 /// Submits what is queued, and waits for the next completion.
 fn next(ring: &mut Ring) -> Cqe {
     if ring.cq_ready() == 0 || ring.sq_queued() > 0 {
-        ring.submit_and_wait(1).expect("entered");
+        ring.enter(1, Some(FAR)).expect("entered");
     }
-    ring.pop().expect("waited for")
+    ring.pop().expect("a completion, long before the limit")
 }
 
 /// The completions of everything that has been submitted, by user data.
@@ -139,21 +136,16 @@ fn read_slot(ring: &mut Ring, slot: u32) -> Result<Vec<u8>, Errno> {
     Ok(buf[..read as usize].to_vec())
 }
 
-/// Whether the other end of a pipe, or all of its descriptors and users, are gone.
-fn hung_up(reader: &File) -> bool {
+/// Whether the other end of a pipe, with all of its descriptors and users, is gone, or goes within
+/// so many milliseconds.
+fn hangs_up(reader: &File, within_ms: i32) -> bool {
     let mut poll = libc::pollfd {
         fd: reader.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
     // SAFETY: one entry, valid for reads and writes.
-    assert!(unsafe { libc::poll(&raw mut poll, 1, 0) } >= 0);
+    let polled = unsafe { libc::poll(&raw mut poll, 1, within_ms) };
+    assert!(polled >= 0, "poll");
     poll.revents & libc::POLLHUP != 0
-}
-
-/// Everything up to the end.
-fn read_all(mut file: &File) -> Vec<u8> {
-    let mut content = Vec::new();
-    file.read_to_end(&mut content).expect("read");
-    content
 }

@@ -6,9 +6,7 @@ use std::thread;
 use annulus_ring::{Cqe, Errno, FileTable, Mask, Message, Ring, RingConfig};
 use annulus_syscalls::io_uring::flags::msg_ring::IORING_MSG_RING_CQE_SKIP;
 
-use super::{
-    enable, file_with, next, pinned_ring, queue, read_slot, ring, ring_of, run, skip_newer,
-};
+use super::{file_with, next, pinned_ring, queue, read_slot, ring, ring_of, run, skip_newer};
 
 const MESSAGE: Message = Message {
     user_data: 7,
@@ -108,7 +106,7 @@ fn a_disabled_ring_gets_messages_once_it_is_enabled() {
         ..RingConfig::default()
     });
     assert_eq!(send(&mut here, there.fd(), 7, 42), Err(Errno::EBADFD));
-    enable(&there);
+    there.enable().expect("enabled");
     assert_eq!(send(&mut here, there.fd(), 7, 42), Ok(0));
     assert_eq!(next(&mut there).res(), 42);
 }
@@ -199,6 +197,25 @@ fn a_file_may_come_without_a_completion() {
     there.submit_and_wait(0).expect("entered");
     assert_eq!(there.pop(), None);
     assert_eq!(read_slot(&mut there, 0), Ok(b"silent".to_vec()));
+}
+
+#[test]
+fn a_file_goes_to_a_pinned_ring_of_another_thread() {
+    let mut there = pinned_ring();
+    let _target = FileTable::sparse(&there, 2).expect("sparse");
+    let fd = there.fd();
+    let other = thread::spawn(move || {
+        let mut ring = pinned_ring();
+        let file = file_with(b"handed on");
+        let _source = FileTable::register(&ring, &[file.as_raw_fd()]).expect("registered");
+        let cqe = run(&mut ring, |sqe| {
+            sqe.prep_msg_ring_fd(fd, 0, 1, 9, 0);
+        });
+        cqe.result()
+    });
+    assert_eq!(next(&mut there).user_data(), 9);
+    assert_eq!(read_slot(&mut there, 1), Ok(b"handed on".to_vec()));
+    assert_eq!(other.join().expect("no panic"), Ok(0));
 }
 
 #[test]

@@ -5,11 +5,9 @@ use std::thread;
 use annulus_ring::{
     BpfFilter, BpfInstruction, Errno, FileTable, Opcode, Restriction, Ring, RingConfig, SqeFlags,
 };
-use annulus_syscalls::io_uring::register::op::{
-    IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES2, IORING_UNREGISTER_FILES,
-};
+use annulus_syscalls::io_uring::register::op::{IORING_REGISTER_FILES2, IORING_UNREGISTER_FILES};
 
-use super::{enable, next, queue, ring, ring_of, run, skip_newer};
+use super::{next, queue, ring, ring_of, run, skip_newer};
 
 fn disabled_ring() -> Ring {
     ring_of(RingConfig {
@@ -20,9 +18,9 @@ fn disabled_ring() -> Ring {
 
 /// An enabled ring that may do only this.
 fn restricted(restrictions: &[Restriction]) -> Ring {
-    let ring = disabled_ring();
+    let mut ring = disabled_ring();
     ring.restrict(restrictions).expect("restricted");
-    enable(&ring);
+    ring.enable().expect("enabled");
     ring
 }
 
@@ -90,11 +88,11 @@ fn an_empty_list_allows_nothing() {
 
 #[test]
 fn restrictions_come_once_and_before_the_ring_is_enabled() {
-    let ring = disabled_ring();
+    let mut ring = disabled_ring();
     let only_nop = [Restriction::Op(Opcode::NOP)];
     assert_eq!(ring.restrict(&only_nop), Ok(()));
     assert_eq!(ring.restrict(&only_nop), Err(Errno::EBUSY));
-    enable(&ring);
+    ring.enable().expect("enabled");
     assert_eq!(
         ring.restrict(&only_nop),
         Err(Errno::EACCES),
@@ -102,8 +100,8 @@ fn restrictions_come_once_and_before_the_ring_is_enabled() {
     );
     let open = ring_of(RingConfig::default());
     assert_eq!(open.restrict(&only_nop), Err(Errno::EBADFD));
-    let enabled = disabled_ring();
-    enable(&enabled);
+    let mut enabled = disabled_ring();
+    enabled.enable().expect("enabled");
     assert_eq!(enabled.restrict(&only_nop), Err(Errno::EBADFD));
 }
 
@@ -121,7 +119,7 @@ fn restrictions_that_mean_nothing_are_refused_whole() {
     let too_many = [Restriction::Op(Opcode::NOP); 1000];
     assert_eq!(ring.restrict(&too_many), Err(Errno::EINVAL));
     // What was refused left nothing behind.
-    enable(&ring);
+    ring.enable().expect("enabled");
     assert_eq!(fsync(&mut ring), Err(Errno::EBADF));
 }
 
@@ -133,10 +131,8 @@ fn a_disabled_ring_registers_but_does_not_submit() {
         sqe.prep_nop();
     });
     assert_eq!(ring.submit(), Err(Errno::EBADFD));
-    enable(&ring);
-    // SAFETY: this registration reads nothing.
-    let again = unsafe { ring.register(IORING_REGISTER_ENABLE_RINGS, 0, 0) };
-    assert_eq!(again, Err(Errno::EBADFD));
+    ring.enable().expect("enabled");
+    assert_eq!(ring.enable(), Err(Errno::EBADFD));
     assert_eq!(next(&mut ring).res(), 0, "what was queued");
 }
 

@@ -4,8 +4,14 @@
 mod support;
 
 mod clock;
+mod completions;
+mod deferred;
+mod emulated;
+mod fork;
 mod min_wait;
 mod region;
+mod registered;
 mod resize;
 mod signals;
+mod submissions;
 mod timed;

@@ -10,6 +10,7 @@ use annulus_syscalls::io_uring::enter::{
     IORING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG_REG, IORING_ENTER_GETEVENTS,
 };
 use annulus_syscalls::io_uring::feat::IORING_FEAT_MIN_TIMEOUT;
+use annulus_syscalls::io_uring::io_uring_reg_wait;
 
 use crate::support::{NEVER, has, now, pop_all, push_nop, ring, ring_with, wait_for};
 
@@ -264,5 +265,33 @@ fn the_kernel_refuses_offsets_that_are_not_an_entry_inside_the_region() {
     let ring = ring(8, 0);
     if with_waits(false, RegionMemory::Process, 1).is_some() {
         assert_eq!(raw(&ring, 0, ENTRY_BYTES), Err(Errno::EFAULT));
+    }
+}
+
+#[test]
+fn the_kernel_refuses_flags_of_an_entry_that_it_does_not_know() {
+    for (mut ring, mut region) in every_kind(2) {
+        region.set(1, &wait_for(1, SHORT)).expect("set");
+        let first = region.memory().start().cast::<io_uring_reg_wait>();
+        for flags in [2, 1 << 31, u32::MAX] {
+            let entry = io_uring_reg_wait {
+                flags,
+                ..io_uring_reg_wait::default()
+            };
+            // SAFETY: the first entry lies at the start, and nobody reads it meanwhile.
+            unsafe { first.write(entry) };
+            push_nop(&mut ring, 1);
+            // The entries were submitted by then, which is what the number says.
+            assert_eq!(ring.enter_slot(&region, 0), Ok(1));
+            assert_eq!(pop_all(&mut ring), [1]);
+            assert_eq!(ring.enter_slot(&region, 0), Err(Errno::EINVAL));
+        }
+        assert_eq!(
+            ring.enter_slot(&region, 1),
+            Ok(0),
+            "others are not concerned"
+        );
+        region.set(0, &Wait::default()).expect("set");
+        assert_eq!(ring.enter_slot(&region, 0), Ok(0));
     }
 }

@@ -1,5 +1,7 @@
 //! What the tests of this folder share.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use annulus_ring::{Ring, RingConfig, TimeLimit, Wait};
@@ -61,6 +63,17 @@ pub(crate) fn wait_for(min_complete: u32, limit: Duration) -> Wait {
         min_complete,
         limit: TimeLimit::After(limit),
         ..Wait::default()
+    }
+}
+
+/// Waits until the other end is gone. Interrupted reads, which the end of a ring causes in its
+/// thread, are repeated.
+pub(crate) fn end_of_stream(stream: &mut UnixStream) {
+    stream.set_read_timeout(Some(NEVER)).expect("set");
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => {}
+        // What was written to it was never read.
+        Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET)),
     }
 }
 

@@ -15,6 +15,9 @@
 pub mod hexagon;
 mod numbers;
 
+use crate::Errno;
+use crate::errno::differing::{self, Column};
+
 /// An ABI of Linux: an architecture, and a word size where there is a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Abi {
@@ -134,6 +137,26 @@ impl Abi {
     /// The names of the calls in the table, sorted.
     pub fn names() -> impl Iterator<Item = &'static str> {
         numbers::NUMBERS.iter().map(|line| line.0)
+    }
+
+    /// The number that this ABI has for the error of that C name, or None for a name that no
+    /// header has. mips and sparc number most errors above 34 in their own way.
+    ///
+    /// ```
+    /// use annulus_syscalls::abi::Abi;
+    ///
+    /// assert_eq!(Abi::S390x.error("ECANCELED"), Some(125));
+    /// assert_eq!(Abi::MipsN64.error("ECANCELED"), Some(158));
+    /// ```
+    #[must_use]
+    pub fn error(self, name: &str) -> Option<i32> {
+        let column = match self {
+            Abi::MipsO32 | Abi::MipsN64 | Abi::MipsN32 => Column::Mips,
+            Abi::Sparc64 | Abi::Sparc => Column::Sparc,
+            Abi::Powerpc | Abi::Powerpc64 => Column::Powerpc,
+            _ => Column::Generic,
+        };
+        differing::number(name, column).or_else(|| Errno::from_name(name).map(Errno::raw))
     }
 
     /// How this ABI makes a call.

@@ -1,7 +1,8 @@
 //! One function per system call, with typed arguments and `Result<_, Errno>`.
 //!
 //! Descriptors are plain `i32` here: this crate owns nothing. Nothing is retried: EINTR is an
-//! error like any other.
+//! error like any other. Lengths are in bytes. A call is older than Linux 5.1, which has the first
+//! of io_uring, unless its `# Kernel` says otherwise.
 
 mod fd;
 mod mm;

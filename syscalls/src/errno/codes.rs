@@ -1,30 +1,17 @@
 //! The error numbers (`asm-generic/errno-base.h`, `asm-generic/errno.h`, and the `asm/errno.h` of
 //! the architectures that number them otherwise).
 //!
-//! Up to 34 all agree. Where they differ, one line has every number, in the order of [`COLUMNS`].
+//! Up to 34 all agree, but for two. Those that differ are in a table of their own, by name.
 
 use super::Errno;
+use super::differing::{self, Column};
 
-/// Whose numbers a line has: generic, mips, sparc, alpha, parisc. The last two have no target in
-/// Rust.
-const COLUMNS: usize = 5;
-
-/// The column of the architecture this is compiled for.
-const HOST: usize = if cfg!(any(
-    target_arch = "mips",
-    target_arch = "mips32r6",
-    target_arch = "mips64",
-    target_arch = "mips64r6"
-)) {
-    1
-} else if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) {
-    2
-} else {
-    0
-};
-
-const fn of(numbers: [i32; COLUMNS]) -> Errno {
-    Errno(numbers[HOST])
+/// The number on the architecture this is compiled for; the name has to be in the table.
+const fn of(name: &str) -> Errno {
+    match differing::number(name, Column::HOST) {
+        Some(number) => Errno(number),
+        None => panic!("the table has every error that this is asked for"),
+    }
 }
 
 impl Errno {
@@ -49,7 +36,7 @@ impl Errno {
     /// No child processes.
     pub const ECHILD: Errno = Errno(10);
     /// It would block, or a resource is momentarily short: try again.
-    pub const EAGAIN: Errno = of([11, 11, 11, 35, 11]);
+    pub const EAGAIN: Errno = of("EAGAIN");
     /// Not enough memory, or over a memory limit.
     pub const ENOMEM: Errno = Errno(12);
     /// Permission denied.
@@ -97,201 +84,203 @@ impl Errno {
     /// A result that does not fit.
     pub const ERANGE: Errno = Errno(34);
     /// It would deadlock.
-    pub const EDEADLK: Errno = of([35, 45, 78, 11, 45]);
+    pub const EDEADLK: Errno = of("EDEADLK");
     /// A file name is too long.
-    pub const ENAMETOOLONG: Errno = of([36, 78, 63, 63, 248]);
+    pub const ENAMETOOLONG: Errno = of("ENAMETOOLONG");
     /// No locks available.
-    pub const ENOLCK: Errno = of([37, 46, 79, 77, 46]);
+    pub const ENOLCK: Errno = of("ENOLCK");
     /// The kernel, or a filter before it, does not have this call.
-    pub const ENOSYS: Errno = of([38, 89, 90, 78, 251]);
+    pub const ENOSYS: Errno = of("ENOSYS");
     /// The directory is not empty.
-    pub const ENOTEMPTY: Errno = of([39, 93, 66, 66, 247]);
+    pub const ENOTEMPTY: Errno = of("ENOTEMPTY");
     /// Too many symbolic links.
-    pub const ELOOP: Errno = of([40, 90, 62, 62, 249]);
+    pub const ELOOP: Errno = of("ELOOP");
     /// No message of the wanted type.
-    pub const ENOMSG: Errno = of([42, 35, 75, 80, 35]);
+    pub const ENOMSG: Errno = of("ENOMSG");
     /// The identifier was removed.
-    pub const EIDRM: Errno = of([43, 36, 77, 81, 36]);
+    pub const EIDRM: Errno = of("EIDRM");
     /// Channel number out of range.
-    pub const ECHRNG: Errno = of([44, 37, 94, 88, 37]);
+    pub const ECHRNG: Errno = of("ECHRNG");
     /// Level 2 is not synchronised.
-    pub const EL2NSYNC: Errno = of([45, 38, 95, 89, 38]);
+    pub const EL2NSYNC: Errno = of("EL2NSYNC");
     /// Level 3 halted.
-    pub const EL3HLT: Errno = of([46, 39, 96, 90, 39]);
+    pub const EL3HLT: Errno = of("EL3HLT");
     /// Level 3 was reset.
-    pub const EL3RST: Errno = of([47, 40, 97, 91, 40]);
+    pub const EL3RST: Errno = of("EL3RST");
     /// Link number out of range.
-    pub const ELNRNG: Errno = of([48, 41, 98, 93, 41]);
+    pub const ELNRNG: Errno = of("ELNRNG");
     /// The protocol driver is not attached.
-    pub const EUNATCH: Errno = of([49, 42, 99, 94, 42]);
+    pub const EUNATCH: Errno = of("EUNATCH");
     /// No CSI structure available.
-    pub const ENOCSI: Errno = of([50, 43, 100, 95, 43]);
+    pub const ENOCSI: Errno = of("ENOCSI");
     /// Level 2 halted.
-    pub const EL2HLT: Errno = of([51, 44, 101, 96, 44]);
+    pub const EL2HLT: Errno = of("EL2HLT");
     /// An exchange that is not valid.
-    pub const EBADE: Errno = of([52, 50, 102, 97, 160]);
+    pub const EBADE: Errno = of("EBADE");
     /// A request descriptor that is not valid.
-    pub const EBADR: Errno = of([53, 51, 103, 98, 161]);
+    pub const EBADR: Errno = of("EBADR");
     /// The exchange is full.
-    pub const EXFULL: Errno = of([54, 52, 104, 99, 162]);
+    pub const EXFULL: Errno = of("EXFULL");
     /// No anode.
-    pub const ENOANO: Errno = of([55, 53, 105, 100, 163]);
+    pub const ENOANO: Errno = of("ENOANO");
     /// A request code that is not valid.
-    pub const EBADRQC: Errno = of([56, 54, 106, 101, 164]);
+    pub const EBADRQC: Errno = of("EBADRQC");
     /// A slot that is not valid.
-    pub const EBADSLT: Errno = of([57, 55, 107, 102, 165]);
+    pub const EBADSLT: Errno = of("EBADSLT");
     /// A font file of the wrong format.
-    pub const EBFONT: Errno = of([59, 59, 109, 104, 166]);
+    pub const EBFONT: Errno = of("EBFONT");
     /// The device is not a stream.
-    pub const ENOSTR: Errno = of([60, 60, 72, 87, 54]);
+    pub const ENOSTR: Errno = of("ENOSTR");
     /// There is no data, or no such attribute.
-    pub const ENODATA: Errno = of([61, 61, 111, 86, 51]);
+    pub const ENODATA: Errno = of("ENODATA");
     /// The time ran out.
-    pub const ETIME: Errno = of([62, 62, 73, 83, 52]);
+    pub const ETIME: Errno = of("ETIME");
     /// No stream resources left.
-    pub const ENOSR: Errno = of([63, 63, 74, 82, 53]);
+    pub const ENOSR: Errno = of("ENOSR");
     /// The machine is not on the network.
-    pub const ENONET: Errno = of([64, 64, 80, 105, 50]);
+    pub const ENONET: Errno = of("ENONET");
     /// The package is not installed.
-    pub const ENOPKG: Errno = of([65, 65, 113, 92, 55]);
+    pub const ENOPKG: Errno = of("ENOPKG");
     /// The object is remote.
-    pub const EREMOTE: Errno = of([66, 66, 71, 71, 71]);
+    pub const EREMOTE: Errno = of("EREMOTE");
     /// The link was severed.
-    pub const ENOLINK: Errno = of([67, 67, 82, 106, 57]);
+    pub const ENOLINK: Errno = of("ENOLINK");
     /// Advertise error.
-    pub const EADV: Errno = of([68, 68, 83, 107, 58]);
+    pub const EADV: Errno = of("EADV");
     /// Srmount error.
-    pub const ESRMNT: Errno = of([69, 69, 84, 108, 59]);
+    pub const ESRMNT: Errno = of("ESRMNT");
     /// Communication failed while sending.
-    pub const ECOMM: Errno = of([70, 70, 85, 109, 60]);
+    pub const ECOMM: Errno = of("ECOMM");
     /// The protocol was not kept.
-    pub const EPROTO: Errno = of([71, 71, 86, 85, 61]);
+    pub const EPROTO: Errno = of("EPROTO");
     /// Multihop attempted.
-    pub const EMULTIHOP: Errno = of([72, 74, 87, 110, 64]);
+    pub const EMULTIHOP: Errno = of("EMULTIHOP");
     /// RFS specific error.
-    pub const EDOTDOT: Errno = of([73, 73, 88, 111, 66]);
+    pub const EDOTDOT: Errno = of("EDOTDOT");
     /// Not a data message.
-    pub const EBADMSG: Errno = of([74, 77, 76, 84, 67]);
+    pub const EBADMSG: Errno = of("EBADMSG");
     /// The value does not fit its type.
-    pub const EOVERFLOW: Errno = of([75, 79, 92, 112, 72]);
+    pub const EOVERFLOW: Errno = of("EOVERFLOW");
     /// The name is not unique on the network.
-    pub const ENOTUNIQ: Errno = of([76, 80, 115, 113, 167]);
+    pub const ENOTUNIQ: Errno = of("ENOTUNIQ");
     /// The descriptor is in the wrong state; for a ring: it is still disabled.
-    pub const EBADFD: Errno = of([77, 81, 93, 114, 168]);
+    pub const EBADFD: Errno = of("EBADFD");
     /// The remote address changed.
-    pub const EREMCHG: Errno = of([78, 82, 89, 115, 169]);
+    pub const EREMCHG: Errno = of("EREMCHG");
     /// A needed shared library cannot be reached.
-    pub const ELIBACC: Errno = of([79, 83, 114, 122, 170]);
+    pub const ELIBACC: Errno = of("ELIBACC");
     /// A shared library is damaged.
-    pub const ELIBBAD: Errno = of([80, 84, 112, 123, 171]);
+    pub const ELIBBAD: Errno = of("ELIBBAD");
     /// The library section of an executable is damaged.
-    pub const ELIBSCN: Errno = of([81, 85, 124, 124, 172]);
+    pub const ELIBSCN: Errno = of("ELIBSCN");
     /// Too many shared libraries.
-    pub const ELIBMAX: Errno = of([82, 86, 123, 125, 173]);
+    pub const ELIBMAX: Errno = of("ELIBMAX");
     /// A shared library cannot be executed.
-    pub const ELIBEXEC: Errno = of([83, 87, 110, 126, 174]);
+    pub const ELIBEXEC: Errno = of("ELIBEXEC");
     /// A byte sequence that is not valid.
-    pub const EILSEQ: Errno = of([84, 88, 122, 116, 47]);
+    pub const EILSEQ: Errno = of("EILSEQ");
     /// The call should be restarted.
-    pub const ERESTART: Errno = of([85, 91, 116, 127, 175]);
+    pub const ERESTART: Errno = of("ERESTART");
     /// Streams pipe error.
-    pub const ESTRPIPE: Errno = of([86, 92, 91, 128, 176]);
+    pub const ESTRPIPE: Errno = of("ESTRPIPE");
     /// Too many users.
-    pub const EUSERS: Errno = of([87, 94, 68, 68, 68]);
+    pub const EUSERS: Errno = of("EUSERS");
     /// Not a socket.
-    pub const ENOTSOCK: Errno = of([88, 95, 38, 38, 216]);
+    pub const ENOTSOCK: Errno = of("ENOTSOCK");
     /// A destination address is needed.
-    pub const EDESTADDRREQ: Errno = of([89, 96, 39, 39, 217]);
+    pub const EDESTADDRREQ: Errno = of("EDESTADDRREQ");
     /// The message is too long.
-    pub const EMSGSIZE: Errno = of([90, 97, 40, 40, 218]);
+    pub const EMSGSIZE: Errno = of("EMSGSIZE");
     /// The wrong protocol for the socket.
-    pub const EPROTOTYPE: Errno = of([91, 98, 41, 41, 219]);
+    pub const EPROTOTYPE: Errno = of("EPROTOTYPE");
     /// The protocol does not have this option.
-    pub const ENOPROTOOPT: Errno = of([92, 99, 42, 42, 220]);
+    pub const ENOPROTOOPT: Errno = of("ENOPROTOOPT");
     /// The protocol is not supported.
-    pub const EPROTONOSUPPORT: Errno = of([93, 120, 43, 43, 221]);
+    pub const EPROTONOSUPPORT: Errno = of("EPROTONOSUPPORT");
     /// The socket type is not supported.
-    pub const ESOCKTNOSUPPORT: Errno = of([94, 121, 44, 44, 222]);
+    pub const ESOCKTNOSUPPORT: Errno = of("ESOCKTNOSUPPORT");
     /// The operation is not supported here.
-    pub const EOPNOTSUPP: Errno = of([95, 122, 45, 45, 223]);
+    pub const EOPNOTSUPP: Errno = of("EOPNOTSUPP");
     /// The protocol family is not supported.
-    pub const EPFNOSUPPORT: Errno = of([96, 123, 46, 46, 224]);
+    pub const EPFNOSUPPORT: Errno = of("EPFNOSUPPORT");
     /// The address family is not supported.
-    pub const EAFNOSUPPORT: Errno = of([97, 124, 47, 47, 225]);
+    pub const EAFNOSUPPORT: Errno = of("EAFNOSUPPORT");
     /// The address is in use.
-    pub const EADDRINUSE: Errno = of([98, 125, 48, 48, 226]);
+    pub const EADDRINUSE: Errno = of("EADDRINUSE");
     /// The address is not one of this machine's.
-    pub const EADDRNOTAVAIL: Errno = of([99, 126, 49, 49, 227]);
+    pub const EADDRNOTAVAIL: Errno = of("EADDRNOTAVAIL");
     /// The network is down.
-    pub const ENETDOWN: Errno = of([100, 127, 50, 50, 228]);
+    pub const ENETDOWN: Errno = of("ENETDOWN");
     /// The network cannot be reached.
-    pub const ENETUNREACH: Errno = of([101, 128, 51, 51, 229]);
+    pub const ENETUNREACH: Errno = of("ENETUNREACH");
     /// The network dropped the connection.
-    pub const ENETRESET: Errno = of([102, 129, 52, 52, 230]);
+    pub const ENETRESET: Errno = of("ENETRESET");
     /// The connection was aborted.
-    pub const ECONNABORTED: Errno = of([103, 130, 53, 53, 231]);
+    pub const ECONNABORTED: Errno = of("ECONNABORTED");
     /// The peer reset the connection.
-    pub const ECONNRESET: Errno = of([104, 131, 54, 54, 232]);
+    pub const ECONNRESET: Errno = of("ECONNRESET");
     /// No buffer space; for a ring: the buffer group is empty.
-    pub const ENOBUFS: Errno = of([105, 132, 55, 55, 233]);
+    pub const ENOBUFS: Errno = of("ENOBUFS");
     /// The socket is connected already.
-    pub const EISCONN: Errno = of([106, 133, 56, 56, 234]);
+    pub const EISCONN: Errno = of("EISCONN");
     /// The socket is not connected.
-    pub const ENOTCONN: Errno = of([107, 134, 57, 57, 235]);
+    pub const ENOTCONN: Errno = of("ENOTCONN");
     /// The socket was shut down.
-    pub const ESHUTDOWN: Errno = of([108, 143, 58, 58, 236]);
+    pub const ESHUTDOWN: Errno = of("ESHUTDOWN");
     /// Too many references.
-    pub const ETOOMANYREFS: Errno = of([109, 144, 59, 59, 237]);
+    pub const ETOOMANYREFS: Errno = of("ETOOMANYREFS");
     /// The peer did not answer in time.
-    pub const ETIMEDOUT: Errno = of([110, 145, 60, 60, 238]);
+    pub const ETIMEDOUT: Errno = of("ETIMEDOUT");
     /// The peer refused.
-    pub const ECONNREFUSED: Errno = of([111, 146, 61, 61, 239]);
+    pub const ECONNREFUSED: Errno = of("ECONNREFUSED");
     /// The host is down.
-    pub const EHOSTDOWN: Errno = of([112, 147, 64, 64, 241]);
+    pub const EHOSTDOWN: Errno = of("EHOSTDOWN");
     /// No route to the host.
-    pub const EHOSTUNREACH: Errno = of([113, 148, 65, 65, 242]);
+    pub const EHOSTUNREACH: Errno = of("EHOSTUNREACH");
     /// It is under way already; for a cancel: it runs and cannot be stopped.
-    pub const EALREADY: Errno = of([114, 149, 37, 37, 244]);
+    pub const EALREADY: Errno = of("EALREADY");
     /// It was started and goes on.
-    pub const EINPROGRESS: Errno = of([115, 150, 36, 36, 245]);
+    pub const EINPROGRESS: Errno = of("EINPROGRESS");
     /// A stale file handle.
-    pub const ESTALE: Errno = of([116, 151, 70, 70, 70]);
+    pub const ESTALE: Errno = of("ESTALE");
     /// The structure needs cleaning.
-    pub const EUCLEAN: Errno = of([117, 135, 117, 117, 177]);
+    pub const EUCLEAN: Errno = of("EUCLEAN");
     /// Not a XENIX named type file.
-    pub const ENOTNAM: Errno = of([118, 137, 118, 118, 178]);
+    pub const ENOTNAM: Errno = of("ENOTNAM");
     /// No XENIX semaphores available.
-    pub const ENAVAIL: Errno = of([119, 138, 119, 119, 179]);
+    pub const ENAVAIL: Errno = of("ENAVAIL");
     /// A named type file.
-    pub const EISNAM: Errno = of([120, 139, 120, 120, 180]);
+    pub const EISNAM: Errno = of("EISNAM");
     /// The remote device reported an error.
-    pub const EREMOTEIO: Errno = of([121, 140, 121, 121, 181]);
+    pub const EREMOTEIO: Errno = of("EREMOTEIO");
     /// Over the disk quota.
-    pub const EDQUOT: Errno = of([122, 1133, 69, 69, 69]);
+    pub const EDQUOT: Errno = of("EDQUOT");
     /// No medium.
-    pub const ENOMEDIUM: Errno = of([123, 159, 125, 129, 182]);
+    pub const ENOMEDIUM: Errno = of("ENOMEDIUM");
     /// The wrong medium type.
-    pub const EMEDIUMTYPE: Errno = of([124, 160, 126, 130, 183]);
+    pub const EMEDIUMTYPE: Errno = of("EMEDIUMTYPE");
     /// It was cancelled.
-    pub const ECANCELED: Errno = of([125, 158, 127, 131, 253]);
+    pub const ECANCELED: Errno = of("ECANCELED");
     /// The key is not there.
-    pub const ENOKEY: Errno = of([126, 161, 128, 132, 184]);
+    pub const ENOKEY: Errno = of("ENOKEY");
     /// The key has expired.
-    pub const EKEYEXPIRED: Errno = of([127, 162, 129, 133, 185]);
+    pub const EKEYEXPIRED: Errno = of("EKEYEXPIRED");
     /// The key was revoked.
-    pub const EKEYREVOKED: Errno = of([128, 163, 130, 134, 186]);
+    pub const EKEYREVOKED: Errno = of("EKEYREVOKED");
     /// The key was rejected.
-    pub const EKEYREJECTED: Errno = of([129, 164, 131, 135, 187]);
+    pub const EKEYREJECTED: Errno = of("EKEYREJECTED");
     /// The owner died.
-    pub const EOWNERDEAD: Errno = of([130, 165, 132, 136, 254]);
+    pub const EOWNERDEAD: Errno = of("EOWNERDEAD");
     /// The state cannot be recovered.
-    pub const ENOTRECOVERABLE: Errno = of([131, 166, 133, 137, 255]);
+    pub const ENOTRECOVERABLE: Errno = of("ENOTRECOVERABLE");
     /// A radio switch forbids it.
-    pub const ERFKILL: Errno = of([132, 167, 134, 138, 256]);
+    pub const ERFKILL: Errno = of("ERFKILL");
     /// The memory page is broken.
-    pub const EHWPOISON: Errno = of([133, 168, 135, 139, 257]);
+    pub const EHWPOISON: Errno = of("EHWPOISON");
     /// Another name of [`Errno::EAGAIN`].
     pub const EWOULDBLOCK: Errno = Errno::EAGAIN;
+    /// A deadlock was found. Another name of [`Errno::EDEADLK`], but on mips, sparc and powerpc.
+    pub const EDEADLOCK: Errno = of("EDEADLOCK");
     /// Another name of [`Errno::EOPNOTSUPP`].
     pub const ENOTSUP: Errno = Errno::EOPNOTSUPP;
 }

@@ -1,6 +1,7 @@
 //! `Errno`: why a system call or a ring operation failed, as the kernel says it.
 
 mod codes;
+pub(crate) mod differing;
 
 use core::fmt;
 
@@ -45,6 +46,20 @@ impl Errno {
         } else {
             Ok(ret)
         }
+    }
+
+    /// The error of that C name, or None for a name that no header has.
+    ///
+    /// ```
+    /// use annulus_syscalls::Errno;
+    ///
+    /// assert_eq!(Errno::from_name("ECANCELED"), Some(Errno::ECANCELED));
+    /// assert_eq!(Errno::from_name("EWHATEVER"), None);
+    /// ```
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Errno> {
+        let mut names = codes::NAMES.iter();
+        names.find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
     /// The C name, if this number has one.

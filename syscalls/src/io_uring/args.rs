@@ -2,7 +2,8 @@
 
 use core::mem::offset_of;
 
-/// Protection information of a read or write.
+/// Protection information of a read or write: what `addr3` points to with
+/// `IORING_RW_ATTR_FLAG_PI`. Since 6.14.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -21,7 +22,7 @@ pub struct io_uring_attr_pi {
     pub rsvd: u64,
 }
 
-/// One futex of several.
+/// One futex of several, for FUTEX_WAITV. Since 5.16, in a ring since 6.7.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -36,7 +37,7 @@ pub struct futex_waitv {
     pub __reserved: u32,
 }
 
-/// How `openat2`(2) opens.
+/// How `openat2`(2) opens. Since 5.6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

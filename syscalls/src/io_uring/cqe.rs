@@ -3,7 +3,7 @@
 use core::mem::offset_of;
 
 /// What became of an operation: 16 bytes. In a ring with CQE32 each is followed by 16 more
-/// (`big_cqe`), in one with CQE_MIXED those with [`IORING_CQE_F_32`] are.
+/// (`big_cqe`), in one with CQE_MIXED those with [`IORING_CQE_F_32`] are. Since 5.1.
 ///
 /// [`IORING_CQE_F_32`]: super::cqe_flags::IORING_CQE_F_32
 #[repr(C)]

@@ -2,7 +2,8 @@
 
 use core::mem::offset_of;
 
-/// Followed by name, control data and payload.
+/// What a multishot RECVMSG writes at the start of its buffer; followed by name, control data and
+/// payload. Since 6.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// Where the fields of the SQ lie in its mapping, in bytes.
+/// Where the fields of the SQ lie in its mapping, in bytes. Since 5.1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -27,7 +27,7 @@ pub struct io_sqring_offsets {
     pub user_addr: u64,
 }
 
-/// Where the fields of the CQ lie in its mapping, in bytes.
+/// Where the fields of the CQ lie in its mapping, in bytes. Since 5.1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -52,7 +52,7 @@ pub struct io_cqring_offsets {
     pub user_addr: u64,
 }
 
-/// Argument and result of `io_uring_setup`(2).
+/// Argument and result of `io_uring_setup`(2). Since 5.1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -6,7 +6,7 @@
 
 use core::mem::offset_of;
 
-/// What the kernel is asked to do: 64 bytes.
+/// What the kernel is asked to do: 64 bytes. Since 5.1.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// A span or point in time.
+/// A span or point in time, with 64 bits of seconds on every machine. Since 5.1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

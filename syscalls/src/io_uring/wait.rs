@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use super::__kernel_timespec;
 
-/// The argument with `IORING_ENTER_EXT_ARG`.
+/// The argument with `IORING_ENTER_EXT_ARG`. Since 5.11.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -19,7 +19,7 @@ pub struct io_uring_getevents_arg {
     pub ts: u64,
 }
 
-/// An entry of the registered wait region.
+/// An entry of the registered wait region. Since 6.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,8 @@
 
 use core::mem::offset_of;
 
-/// A time stamp.
+/// The time stamp in the second half of a CQE of `SOCKET_URING_OP_TX_TIMESTAMP`: seconds and
+/// nanoseconds. Since 6.17.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -13,7 +14,7 @@ pub struct io_timespec {
     pub tv_nsec: u64,
 }
 
-/// An entry of the refill queue: memory goes back to the card.
+/// An entry of the refill queue: memory goes back to the card. Since 6.15.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -26,7 +27,7 @@ pub struct io_uring_zcrx_rqe {
     pub __pad: u32,
 }
 
-/// The second half of a CQE of zero-copy receive.
+/// The second half of a CQE of zero-copy receive. Since 6.15.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -37,7 +38,7 @@ pub struct io_uring_zcrx_cqe {
     pub __pad: u64,
 }
 
-/// Where the refill queue's fields lie in its region.
+/// Where the refill queue's fields lie in its region, in bytes. Since 6.15.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -54,7 +55,7 @@ pub struct io_uring_zcrx_offsets {
     pub __resv: [u64; 2],
 }
 
-/// The area that the card writes to.
+/// The area that the card writes to. Since 6.15.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -73,7 +74,7 @@ pub struct io_uring_zcrx_area_reg {
     pub __resv2: [u64; 2],
 }
 
-/// Registers a receive queue.
+/// Registers a receive queue, with REGISTER_ZCRX_IFQ. Since 6.15.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -1,8 +1,8 @@
 //! Every kind, and sizes.
 
 use annulus_syscalls::btf::{
-    Array, Btf, BtfError, DeclTag, Forward, FuncLinkage, IntEncoding, IntInfo, Kind, VarLinkage,
-    VarSecInfo,
+    Array, Btf, BtfError, DeclTag, Forward, FuncLinkage, IntEncoding, IntInfo, Kind, MAGIC,
+    NAME_OFFSET_MAX, TYPE_ID_MAX, VERSION, VLEN_MAX, VarLinkage, VarSecInfo,
 };
 
 use crate::blob::{Blob, every_kind};
@@ -198,4 +198,75 @@ fn types_are_found_by_kind_and_name() {
     assert_eq!(id(Kind::Union, "pair"), None);
     assert_eq!(id(Kind::Func, "function"), Some(12));
     assert_eq!(id(Kind::DeclTag, "whole"), Some(20));
+}
+
+#[test]
+fn numbers_and_limits_are_those_of_the_format() {
+    assert_eq!((MAGIC, VERSION), (0xeb9f, 1));
+    assert_eq!((TYPE_ID_MAX, NAME_OFFSET_MAX), (0x000f_ffff, 0x00ff_ffff));
+    assert_eq!(VLEN_MAX, 0xffff);
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        assert_eq!(Kind::from_raw(number as u8), Some(kind));
+        assert_eq!(kind as usize, number);
+    }
+    assert_eq!(Kind::from_raw(20), None);
+    let functions = [
+        FuncLinkage::Static,
+        FuncLinkage::Global,
+        FuncLinkage::External,
+    ];
+    let functions = functions.into_iter().chain([FuncLinkage::Other(3)]);
+    assert!(functions.eq((0..4).map(FuncLinkage::from_raw)));
+    let variables = [
+        VarLinkage::Static,
+        VarLinkage::GlobalAllocated,
+        VarLinkage::GlobalExtern,
+        VarLinkage::Other(3),
+    ];
+    assert!(variables.into_iter().eq((0..4).map(VarLinkage::from_raw)));
+}
+
+#[test]
+fn an_integer_is_one_word_of_encoding_offset_and_bits() {
+    let int = IntInfo::from_raw(0x0508_0720);
+    assert_eq!((int.bits, int.offset, int.encoding.0), (0x20, 8, 5));
+    assert!(int.encoding.contains(IntEncoding::SIGNED));
+    assert!(int.encoding.contains(IntEncoding::BOOL));
+    assert!(!int.encoding.contains(IntEncoding::CHAR));
+    // The reserved bits do not come through.
+    assert_eq!(IntInfo::from_raw(0xf000_ff00).encoding.0, 0);
+}
+
+#[test]
+fn a_type_may_have_more_elements_than_16_bits_count() {
+    const MANY: u32 = VLEN_MAX + 2;
+    let mut blob = Blob::new();
+    let values: Vec<u32> = (0..MANY).flat_map(|value| [0, value]).collect();
+    blob.add("many", 6 << 24 | MANY, 4, &values);
+    blob.add("after", 8 << 24, 1, &[]);
+    let bytes = blob.bytes(24);
+    let btf = Btf::parse(&bytes).expect("BTF");
+    let many = btf.get(1).expect("a type");
+    assert_eq!(
+        (many.vlen(), many.enumerators().count()),
+        (MANY, MANY as usize)
+    );
+    let last = many.enumerators().last().map(|value| value.value());
+    assert_eq!(last, Some(i128::from(MANY - 1)));
+    assert_eq!(btf.name(&btf.get(2).expect("a type")), Ok("after"));
+}
+
+#[test]
+fn a_wide_enum_is_signed_where_it_says_so() {
+    let values = [0, u32::MAX - 1, u32::MAX];
+    let mut blob = Blob::new();
+    blob.add("signed", 1 << 31 | 19 << 24 | 1, 8, &values);
+    blob.add("unsigned", 19 << 24 | 1, 8, &values);
+    let bytes = blob.bytes(24);
+    let btf = Btf::parse(&bytes).expect("BTF");
+    let value = |id| {
+        let mut values = btf.get(id).expect("a type").enumerators();
+        values.next().expect("a value").value()
+    };
+    assert_eq!((value(1), value(2)), (-2, i128::from(u64::MAX) - 1));
 }

@@ -16,6 +16,12 @@ pub(crate) fn numbers() {
         assert_eq!((error.raw(), error.name()), (number, Some(name)));
         assert_eq!(Errno::check((number as usize).wrapping_neg()), Err(error));
     }
+    let deadlock = if cfg!(target_arch = "powerpc") {
+        58
+    } else {
+        35
+    };
+    assert_eq!(Errno::EDEADLOCK.raw(), deadlock);
     let [from, to] = calls::pipe2(0).expect("a pipe");
     assert_eq!(calls::lseek(from, 0, 0), Err(Errno::ESPIPE));
     assert_eq!(calls::listen(from, 1), Err(Errno::ENOTSOCK));

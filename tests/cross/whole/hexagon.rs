@@ -1,10 +1,13 @@
 //! What only hexagon has: its structs, filled and read by the kernel.
 
+use core::arch::naked_asm;
+use core::sync::atomic::{AtomicI32, Ordering};
+
 use annulus_syscalls::abi::hexagon::{
     F_DUPFD, F_GETFD, F_GETFL, F_GETLK, F_GETLK64, F_RDLCK, F_SETFD, F_SETLK, F_SETLK64, F_SETLKW,
     F_SETLKW64, F_UNLCK, F_WRLCK, flock, flock64, msghdr, stat64,
 };
-use annulus_syscalls::{Errno, calls, nr, syscall2, syscall3};
+use annulus_syscalls::{Errno, arch, calls, nr, syscall0, syscall2, syscall3, syscall4};
 
 use crate::calls::{close, file};
 
@@ -132,4 +135,52 @@ pub(crate) fn locks() {
     assert!(copy >= 100);
     close(copy as i32);
     close(fd);
+}
+
+/// The number that the handler was called with.
+static SEEN: AtomicI32 = AtomicI32::new(0);
+
+/// Notes its number, and goes to the restorer with the kernel's frame on the stack, as if that
+/// had been its return address: hexagon takes none from us.
+#[unsafe(naked)]
+unsafe extern "C" fn handler(number: i32) {
+    naked_asm!(
+        "r1 = ##{seen}",
+        "memw(r1+#0) = r0",
+        "jump {restore}",
+        seen = sym SEEN,
+        restore = sym arch::restore_rt,
+    )
+}
+
+pub(crate) fn signal() {
+    /// `sigaction` of the kernel: no restorer.
+    #[repr(C)]
+    struct Action {
+        handler: unsafe extern "C" fn(i32),
+        flags: u32,
+        mask: [u32; 2],
+    }
+    const SIGUSR1: usize = 10;
+    let action = Action {
+        handler,
+        flags: 4,
+        mask: [0; 2],
+    };
+    let at = (&raw const action).expose_provenance();
+    // SAFETY: the action lives on, and its handler does only what a handler may.
+    let ret = unsafe { syscall4(nr::RT_SIGACTION, SIGUSR1, at, 0, 8) };
+    assert_eq!(Errno::check(ret), Ok(0));
+    for _ in 0..2 {
+        SEEN.store(0, Ordering::SeqCst);
+        // SAFETY: takes nothing and changes nothing.
+        let pid = unsafe { syscall0(nr::GETPID) };
+        // SAFETY: a signal to ourselves, which has a handler.
+        let ret = unsafe { syscall2(nr::KILL, pid, SIGUSR1) };
+        // Back here, with the registers as they were, and not masked for the second time.
+        assert_eq!(
+            (Errno::check(ret), SEEN.load(Ordering::SeqCst)),
+            (Ok(0), 10)
+        );
+    }
 }

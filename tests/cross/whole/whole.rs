@@ -6,6 +6,7 @@
 //! A check that fails panics, which ends the program with code 1 and says where.
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "hexagon", feature(asm_experimental_arch))]
 
 mod btf;
 mod calls;
@@ -32,6 +33,8 @@ const CHECKS: &[(&str, fn())] = &[
     ("a message passes a descriptor", hexagon::message),
     #[cfg(target_arch = "hexagon")]
     ("stat64 is filled as it is laid out", hexagon::stat),
+    #[cfg(target_arch = "hexagon")]
+    ("a handler returns by our restorer", hexagon::signal),
     #[cfg(target_arch = "hexagon")]
     ("locks of both widths are taken and found", hexagon::locks),
     ("structs are laid out as the headers say", layouts::layouts),

@@ -77,11 +77,14 @@ pub(super) fn recv(op: &mut Operation, ready: bool) -> Attempt {
         // was selected for it.
         unsafe { calls::recvfrom(op.sqe.fd, pointer(address), len, flags, no_address, no_len) }
     });
-    let filled = moved == Ok(len) && len > 0;
+    let nonempty = match moved {
+        Ok(0) => len > 0 && option(op.sqe.fd, libc::SO_PROTOCOL) == Some(libc::IPPROTO_TCP),
+        Ok(count) => count == len && has_more(op.sqe.fd),
+        Err(_) => false,
+    };
     match transferred(op, moved, len, POLLIN) {
-        Attempt::Done(res, 0) if filled && has_more(op.sqe.fd) => {
-            Attempt::Done(res, IORING_CQE_F_SOCK_NONEMPTY)
-        }
+        // TCP says so of its end, too.
+        Attempt::Done(res, 0) if nonempty => Attempt::Done(res, IORING_CQE_F_SOCK_NONEMPTY),
         attempt => attempt,
     }
 }
@@ -94,10 +97,15 @@ fn has_more(fd: i32) -> bool {
     if asked != 0 || count <= 0 {
         return false;
     }
-    let mut kind = [0; 4];
-    // SAFETY: this option writes to `kind` alone.
-    let told = unsafe { calls::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, &mut kind) };
-    told.is_ok() && i32::from_ne_bytes(kind) == libc::SOCK_STREAM
+    option(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM)
+}
+
+/// An option of the socket that is a number.
+fn option(fd: i32, name: i32) -> Option<i32> {
+    let mut value = [0; 4];
+    // SAFETY: options that are numbers are written to `value` alone.
+    let told = unsafe { calls::getsockopt(fd, libc::SOL_SOCKET, name, &mut value) };
+    told.ok().map(|_len| i32::from_ne_bytes(value))
 }
 
 pub(super) fn send(op: &mut Operation, ready: bool) -> Attempt {
@@ -223,14 +231,12 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
             Attempt::Done(total, 0)
         };
     }
-    // SAFETY: the message is lent to this operation until its last CQE; so for all three fields.
-    let (len, control_len, message_flags) = unsafe {
-        (
-            &raw mut (*theirs).msg_namelen,
-            &raw mut (*theirs).msg_controllen,
-            &raw mut (*theirs).msg_flags,
-        )
-    };
+    // SAFETY: the message is lent to this operation until its last CQE.
+    let len = unsafe { &raw mut (*theirs).msg_namelen };
+    // SAFETY: as above.
+    let control_len = unsafe { &raw mut (*theirs).msg_controllen };
+    // SAFETY: as above.
+    let message_flags = unsafe { &raw mut (*theirs).msg_flags };
     // SAFETY: as above.
     unsafe { len.write_unaligned(message.msg_namelen) };
     // SAFETY: as above.
@@ -302,16 +308,11 @@ pub(super) fn connect(op: &mut Operation) -> Attempt {
 
 /// What has come of a connect that was begun.
 fn connected(fd: i32) -> Attempt {
-    let mut error = [0; 4];
-    // SAFETY: this option writes to `error` alone.
-    let asked = unsafe { calls::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, &mut error) };
-    if let Err(errno) = asked {
-        return failed(errno);
-    }
-    match i32::from_ne_bytes(error) {
-        0 if has_peer(fd) => Attempt::Done(0, 0),
-        0 => Attempt::Wait(POLLOUT),
-        errno => failed(Errno::from_raw(errno)),
+    match option(fd, libc::SO_ERROR) {
+        Some(0) if has_peer(fd) => Attempt::Done(0, 0),
+        Some(0) => Attempt::Wait(POLLOUT),
+        Some(errno) => failed(Errno::from_raw(errno)),
+        None => failed(Errno::EBADF),
     }
 }
 

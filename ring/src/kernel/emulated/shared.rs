@@ -415,13 +415,13 @@ impl Events {
                 self.events.as_mut_ptr(),
                 EVENTS_MAX,
                 &raw const time,
-                signals.unwrap_or(core::ptr::null()),
+                signals.unwrap_or_default(),
                 SIGSET_BYTES,
             )
         };
         let missing = count == -1 && matches!(last_errno(), Errno::ENOSYS | Errno::EPERM);
         if !missing {
-            return i64::from(count);
+            return count as i64;
         }
         let span_ms = span_ns.div_ceil(1_000_000);
         self.wait_ms(epoll, i32::try_from(span_ms).unwrap_or(i32::MAX), signals)
@@ -429,7 +429,7 @@ impl Events {
 
     fn wait_ms(&mut self, epoll: i32, span_ms: i32, signals: Option<*const libc::sigset_t>) -> i64 {
         let events = self.events.as_mut_ptr();
-        let signals = signals.unwrap_or(core::ptr::null());
+        let signals = signals.unwrap_or_default();
         // SAFETY: the events are valid for writes of as many; the signals are those that the
         // caller of enter has lent, or null.
         let count =

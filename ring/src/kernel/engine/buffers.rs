@@ -30,8 +30,8 @@ enum Group {
         entries: NonNull<io_uring_buf>,
         mask: u16,
         head: u16,
-        /// Buffers are used up piece by piece.
-        incremental: bool,
+        /// Buffers are used up piece by piece, until fewer bytes than this are left.
+        incremental: Option<u32>,
     },
     List(VecDeque<Selected>),
 }
@@ -69,7 +69,8 @@ impl Groups {
             entries,
             mask: (count - 1) as u16,
             head: 0,
-            incremental: request.flags & IOU_PBUF_RING_INC != 0,
+            incremental: (request.flags & IOU_PBUF_RING_INC != 0)
+                .then_some(request.min_left.max(1)),
         };
         self.0.insert(request.bgid, group);
         Ok(())
@@ -178,7 +179,9 @@ impl Groups {
             }) => {
                 // SAFETY: the index is masked, and the ring has as many entries.
                 let entry = unsafe { entries.add(usize::from(*head & *mask)) };
-                if *incremental && shrink(entry.as_ptr(), used) {
+                let left =
+                    incremental.is_some_and(|left_min| shrink(entry.as_ptr(), used) >= left_min);
+                if left {
                     flags |= IORING_CQE_F_BUF_MORE;
                 } else {
                     *head = head.wrapping_add(1);
@@ -209,8 +212,8 @@ fn read(entry: *const io_uring_buf) -> Selected {
     }
 }
 
-/// Takes `used` bytes from the start of an entry. False if none are left.
-fn shrink(entry: *mut io_uring_buf, used: u32) -> bool {
+/// Takes `used` bytes from the start of an entry. Returns how many are left.
+fn shrink(entry: *mut io_uring_buf, used: u32) -> u32 {
     // SAFETY: an entry of a registered ring that the user has handed over.
     let len = unsafe { &raw mut (*entry).len };
     // SAFETY: as above.
@@ -223,7 +226,7 @@ fn shrink(entry: *mut io_uring_buf, used: u32) -> bool {
     unsafe { addr.write(start + u64::from(used)) };
     // SAFETY: as above.
     unsafe { len.write(left) };
-    left > 0
+    left
 }
 
 /// The user's end of a ring.

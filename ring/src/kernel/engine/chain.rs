@@ -121,7 +121,13 @@ impl Engine {
             }
         }
         match preset {
-            Some(res) => return self.finish(key, res, 0, world),
+            Some(res) => {
+                // Nothing of the chain runs, hard links or not.
+                if let Some(request) = self.get(key) {
+                    request.op.sqe.flags &= !IOSQE_IO_HARDLINK;
+                }
+                return self.finish(key, res, 0, world);
+            }
             None => self.issue(key, world),
         }
         if let Some(limit) = self.peek(key).and_then(|request| request.limit) {
@@ -138,15 +144,18 @@ impl Engine {
             }
             return;
         }
-        // A request that fails takes its chain along; one without a CQE on success silences it.
-        let mut at = request.next;
-        while let Some(key) = at {
-            let Some(mut cancelled) = self.remove(key) else {
-                return;
-            };
-            cancelled.quiet = request.quiet;
+        if let Some(next) = request.next {
+            self.work.push_back(Work::Break(next, request.quiet));
+        }
+    }
+
+    /// A request that failed takes the rest of its chain along; one without a CQE on success
+    /// silences it.
+    pub(super) fn break_chain(&mut self, first: Key, quiet: bool) {
+        let mut at = Some(first);
+        while let Some(cancelled) = at.and_then(|key| self.remove(key)) {
             let res = cancelled.preset.unwrap_or(-Errno::ECANCELED.raw());
-            if !cancelled.quiet {
+            if !quiet {
                 self.post(cancelled.user_data(), res, 0);
             }
             at = cancelled.next;

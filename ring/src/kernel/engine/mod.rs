@@ -43,7 +43,7 @@ use annulus_syscalls::io_uring::flags::net::{
 };
 use annulus_syscalls::io_uring::flags::rw::IORING_NOP_INJECT_RESULT;
 use annulus_syscalls::io_uring::sqe_flags::{
-    IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IOSQE_FIXED_FILE,
+    IOSQE_ASYNC, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IOSQE_FIXED_FILE,
 };
 use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe, op};
 use slab::Slab;
@@ -84,6 +84,8 @@ enum Work {
     Start(Key),
     Again(Key),
     Finish(Key, i32),
+    /// The rest of a chain ends, without a CQE if so said.
+    Break(Key, bool),
 }
 
 impl Engine {
@@ -166,6 +168,7 @@ impl Engine {
             match self.work.pop_front() {
                 Some(Work::Start(key)) => self.start(key, world),
                 Some(Work::Again(key)) => self.attempt(key, true, world),
+                Some(Work::Break(key, quiet)) => self.break_chain(key, quiet),
                 Some(Work::Finish(key, res)) => self.finish(key, res, 0, world),
                 None if self.end_counted(world) || self.release_held() => {}
                 None => return,
@@ -177,7 +180,7 @@ impl Engine {
     fn take_in(&mut self, sqe: io_uring_sqe) -> Option<Key> {
         let args = self.check(&sqe).and_then(|()| {
             let args = Args::of(&sqe)?;
-            self.check_args(&sqe, &args).map(|()| args)
+            check_args(&sqe, &args).map(|()| args)
         });
         self.sequence += 1;
         let sequence = self.sequence;
@@ -209,19 +212,13 @@ impl Engine {
         match sqe.opcode {
             op::IORING_OP_LINK_TIMEOUT if !self.may_limit() => Err(Errno::EINVAL),
             op::IORING_OP_POLL_ADD | op::IORING_OP_POLL_REMOVE => poll::check(sqe),
+            op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
+                timeout::check(sqe)
+            }
             op::IORING_OP_SEND_ZC | op::IORING_OP_SENDMSG_ZC
                 if sqe.flags & IOSQE_CQE_SKIP_SUCCESS != 0 =>
             {
                 Err(Errno::EINVAL)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_args(&self, sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
-        match sqe.opcode {
-            op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
-                timeout::check(sqe, args)
             }
             _ => Ok(()),
         }
@@ -346,10 +343,14 @@ impl Engine {
 
     fn offload(&mut self, key: Key, world: &mut impl World) {
         self.leave_descriptor(key, world);
-        // Nobody else may have the buffer while the thread runs.
-        let Some(request) = self.get(key) else {
+        let Some(request) = self.requests.get_mut(key.index) else {
             return;
         };
+        // Nobody else may have the buffer while the thread runs: all of it is taken.
+        if let Some(selected) = request.op.selected {
+            let group = request.op.sqe.buf_index;
+            request.claimed = Some(self.groups.take(group, selected, selected.len));
+        }
         request.state = State::Offloaded;
         let op = Operation {
             sqe: request.op.sqe,
@@ -388,8 +389,17 @@ impl Engine {
             return 0;
         };
         let group = request.op.sqe.buf_index;
-        match request.op.selected.take() {
-            Some(selected) if res > 0 => self.groups.take(group, selected, res as u32),
+        let selected = request.op.selected.take();
+        if let Some(flags) = request.claimed {
+            return flags;
+        }
+        // A worker of io_uring takes all of a buffer.
+        let by_worker = request.op.sqe.flags & IOSQE_ASYNC != 0;
+        match selected {
+            Some(selected) if res > 0 => {
+                let used = if by_worker { selected.len } else { res as u32 };
+                self.groups.take(group, selected, used)
+            }
             _ => 0,
         }
     }
@@ -495,6 +505,15 @@ fn may_select(opcode: u8) -> bool {
             | op::IORING_OP_RECVMSG
             | op::IORING_OP_SEND
     )
+}
+
+fn check_args(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
+    match sqe.opcode {
+        op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
+            timeout::check_time(args)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn message(sqe: &io_uring_sqe, world: &mut impl World) -> i32 {

@@ -112,6 +112,8 @@ pub(super) struct Request {
     pub(super) preset: Option<i32>,
     /// No CQE if it succeeds.
     pub(super) quiet: bool,
+    /// The flags of the buffer that it took before a thread ran it.
+    pub(super) claimed: Option<u32>,
     /// Whether the index of what can be cancelled has it.
     pub(super) indexed: bool,
 }
@@ -133,6 +135,7 @@ impl Request {
             namesake: None,
             preset: None,
             quiet: sqe.flags & IOSQE_CQE_SKIP_SUCCESS != 0,
+            claimed: None,
             indexed: false,
         }
     }

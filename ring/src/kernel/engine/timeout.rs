@@ -248,11 +248,9 @@ pub(super) fn is_success(sqe: &io_uring_sqe, res: i32) -> bool {
     may && sqe.op_flags & IORING_TIMEOUT_ETIME_SUCCESS != 0 && res == -Errno::ETIME.raw()
 }
 
-/// What the entry of a timeout asks for.
-///
 /// # Errors
-/// EINVAL for flags that do not go together, and for times before 0.
-pub(super) fn check(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
+/// EINVAL for flags that are not known, or do not go together.
+pub(super) fn check(sqe: &io_uring_sqe) -> Result<(), Errno> {
     let flags = sqe.op_flags;
     let known = match sqe.opcode {
         op::IORING_OP_TIMEOUT_REMOVE => {
@@ -276,6 +274,12 @@ pub(super) fn check(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
     {
         return Err(Errno::EINVAL);
     }
+    Ok(())
+}
+
+/// # Errors
+/// EINVAL for times before 0.
+pub(super) fn check_time(args: &Args) -> Result<(), Errno> {
     match args {
         Args::Time(time) if time.tv_sec < 0 || time.tv_nsec < 0 => Err(Errno::EINVAL),
         _ => Ok(()),
@@ -283,7 +287,6 @@ pub(super) fn check(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
 }
 
 fn timer(sqe: &io_uring_sqe, args: &Args, world: &impl World) -> Result<Timer, Errno> {
-    check(sqe, args)?;
     let Args::Time(time) = args else {
         return Err(Errno::EFAULT);
     };

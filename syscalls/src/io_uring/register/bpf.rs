@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// What a filter sees of an SQE.
+/// What a filter sees of an SQE. Since 7.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -23,7 +23,7 @@ pub struct io_uring_bpf_ctx {
     pub args: [u64; 3],
 }
 
-/// A filter for one opcode.
+/// A filter for one opcode. Since 7.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -44,7 +44,7 @@ pub struct io_uring_bpf_filter {
     pub resv2: [u64; 5],
 }
 
-/// Registers a filter.
+/// Registers a filter, with REGISTER_BPF_FILTER. Since 7.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// One buffer, as an entry of the ring.
+/// One buffer, as an entry of the ring. Since 5.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -18,6 +18,7 @@ pub struct io_uring_buf {
 }
 
 /// The start of the ring, which lies over its first [`io_uring_buf`]: `bufs` starts where it does.
+/// Since 5.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -32,7 +33,7 @@ pub struct io_uring_buf_ring {
     pub tail: u16,
 }
 
-/// Registers a buffer ring.
+/// Registers a buffer ring, with REGISTER_PBUF_RING. Since 5.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -51,7 +52,7 @@ pub struct io_uring_buf_reg {
     pub resv: [u32; 5],
 }
 
-/// Asks how far the kernel has read.
+/// Asks how far the kernel has read, with REGISTER_PBUF_STATUS. Since 6.8.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

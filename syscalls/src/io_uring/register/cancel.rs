@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use super::super::__kernel_timespec;
 
-/// Cancels, and waits until it has happened.
+/// Cancels, and waits until it has happened, with REGISTER_SYNC_CANCEL. Since 6.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

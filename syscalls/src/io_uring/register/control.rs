@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// Takes back what lies in the refill queue.
+/// Takes back what lies in the refill queue. Since 6.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -11,7 +11,7 @@ pub struct zcrx_ctrl_flush_rq {
     pub __resv: [u64; 6],
 }
 
-/// Makes a descriptor of the queue.
+/// Makes a descriptor of the queue. Since 6.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -22,7 +22,7 @@ pub struct zcrx_ctrl_export {
     pub __resv1: [u32; 11],
 }
 
-/// What to do with a receive queue.
+/// What to do with a receive queue, with REGISTER_ZCRX_CTRL. Since 6.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// The clock of waits.
+/// The clock of waits, with REGISTER_CLOCK. Since 6.12.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -13,7 +13,7 @@ pub struct io_uring_clock_register {
     pub __resv: [u32; 3],
 }
 
-/// A region of memory shared with the kernel.
+/// A region of memory shared with the kernel. Since 6.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -32,7 +32,7 @@ pub struct io_uring_region_desc {
     pub __resv: [u64; 4],
 }
 
-/// Registers a region.
+/// Registers a region, with REGISTER_MEM_REGION. Since 6.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,8 @@
 
 use core::mem::offset_of;
 
-/// What NAPI is told, and what was set before; out.
+/// What NAPI is told, and what was set before; out. With REGISTER_NAPI and UNREGISTER_NAPI. Since
+/// 6.9; `opcode` and `op_param` since 6.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// One opcode of the probe.
+/// One opcode of the probe. Since 5.6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -17,7 +17,8 @@ pub struct io_uring_probe_op {
     pub resv2: u32,
 }
 
-/// The head of the probe; as many [`io_uring_probe_op`] follow as were asked for.
+/// The head of the probe; as many [`io_uring_probe_op`] follow (`ops`) as were asked for, 256 at
+/// most. Since 5.6.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -32,7 +33,7 @@ pub struct io_uring_probe {
     pub resv2: [u32; 3],
 }
 
-/// One question of QUERY.
+/// One question of QUERY. Since 6.18.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -51,7 +52,7 @@ pub struct io_uring_query_hdr {
     pub __resv: [u32; 3],
 }
 
-/// The answer to `IO_URING_QUERY_OPCODES`.
+/// The answer to `IO_URING_QUERY_OPCODES`. Since 6.18.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -74,7 +75,7 @@ pub struct io_uring_query_opcode {
     pub __pad: u32,
 }
 
-/// The answer to `IO_URING_QUERY_ZCRX`.
+/// The answer to `IO_URING_QUERY_ZCRX`. Since 6.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -95,7 +96,7 @@ pub struct io_uring_query_zcrx {
     pub __resv2: u64,
 }
 
-/// The answer to `IO_URING_QUERY_SCQ`.
+/// The answer to `IO_URING_QUERY_SCQ`. Since 6.19.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// Changes slots of the file table.
+/// Changes slots of the file table, with REGISTER_FILES_UPDATE. Since 5.5.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -15,7 +15,7 @@ pub struct io_uring_files_update {
     pub fds: u64,
 }
 
-/// Registers files or buffers, with tags.
+/// Registers files or buffers, with tags: REGISTER_FILES2 and REGISTER_BUFFERS2. Since 5.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -32,7 +32,7 @@ pub struct io_uring_rsrc_register {
     pub tags: u64,
 }
 
-/// Changes slots; also registers ring descriptors.
+/// Changes slots; also registers ring descriptors (since 5.18). Since 5.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -45,7 +45,7 @@ pub struct io_uring_rsrc_update {
     pub data: u64,
 }
 
-/// Changes slots, with tags.
+/// Changes slots, with tags: REGISTER_FILES_UPDATE2 and REGISTER_BUFFERS_UPDATE. Since 5.13.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -64,7 +64,7 @@ pub struct io_uring_rsrc_update2 {
     pub resv2: u32,
 }
 
-/// Slots that the kernel may choose from.
+/// Slots that the kernel may choose from, with REGISTER_FILE_ALLOC_RANGE. Since 6.0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -77,7 +77,7 @@ pub struct io_uring_file_index_range {
     pub resv: u64,
 }
 
-/// Shares registered buffers of another ring.
+/// Shares registered buffers of another ring, with REGISTER_CLONE_BUFFERS. Since 6.12.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]

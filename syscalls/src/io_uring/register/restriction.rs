@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-/// One entry of what RESTRICTIONS allows or demands.
+/// One entry of what RESTRICTIONS allows or demands. Since 5.10.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
