@@ -74,7 +74,9 @@ fn draw(sim: &mut Sim) {
                         _ = receiver.changed() => {}
                         () = annulus::time::sleep(Duration::from_millis(first)) => {}
                     }
-                    let added = annulus::task::spawn_blocking(move || first + 1).await.unwrap();
+                    let added = annulus::task::spawn_blocking(move || first + 1)
+                        .await
+                        .unwrap();
                     std::hint::black_box(added);
                 }
                 std::io::Result::Ok(first)

@@ -19,8 +19,7 @@ pub mod uring;
 
 #[cfg(feature = "macros")]
 pub use annulus_macros::{main, test};
-#[doc(hidden)]
-pub use annulus_ring::kernel::hooks as sim_hooks;
+pub use annulus_ring::sim_install;
 pub use reactor::{Leak, Stats, stats};
 #[cfg(feature = "macros")]
 pub use real::{join, select, try_join};

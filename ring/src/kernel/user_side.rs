@@ -7,8 +7,9 @@ use crate::Errno;
 use super::engine::Memory;
 use super::{emulated, simulated};
 
-/// One such ring.
+/// One such ring. It stands behind an `Arc`, and is never moved.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is allocated once and stays")]
 pub(crate) enum UserSide {
     Emulated(emulated::Shared),
     Simulated(simulated::Shared),

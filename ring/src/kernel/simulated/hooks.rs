@@ -122,3 +122,32 @@ pub fn close(fd: c_int) -> c_int {
 const NS_PER_SECOND: u64 = 1_000_000_000;
 /// The wall clock of a world begins on 1 January 2030.
 const EPOCH_NS: u64 = 1_893_456_000 * NS_PER_SECOND;
+
+/// Defines the functions of the C library that a simulation decides, and thereby replaces them
+/// for the whole program. Once in a test program, at its top.
+#[macro_export]
+macro_rules! sim_install {
+    () => {
+        #[doc(hidden)]
+        mod annulus_sim_hooks {
+            use std::ffi::{c_int, c_uint, c_void};
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut c_void) -> c_int {
+                // SAFETY: whoever calls the C library's function keeps its promises.
+                unsafe { $crate::kernel::hooks::clock_gettime(clock, time.cast()) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn getrandom(buf: *mut c_void, len: usize, flags: c_uint) -> isize {
+                // SAFETY: whoever calls the C library's function keeps its promises.
+                unsafe { $crate::kernel::hooks::getrandom(buf, len, flags) }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn close(fd: c_int) -> c_int {
+                $crate::kernel::hooks::close(fd)
+            }
+        }
+    };
+}

@@ -300,13 +300,10 @@ impl World {
     pub(super) fn bind_for(&mut self, id: Id, to: IpAddr) -> Result<(), Errno> {
         let object = self.object(id)?;
         let host = object.host;
-        match object.address {
-            None => {
-                let ip = self.wires.own_address(host, to);
-                let address = self.free_port(id, SocketAddr::new(ip, 0))?;
-                self.object(id)?.address = Some(Address::Inet(address));
-            }
-            Some(_) => {}
+        if object.address.is_none() {
+            let ip = self.wires.own_address(host, to);
+            let address = self.free_port(id, SocketAddr::new(ip, 0))?;
+            self.object(id)?.address = Some(Address::Inet(address));
         }
         Ok(())
     }
@@ -379,10 +376,11 @@ impl World {
             stream.deaf = true;
         }
         let peer = stream.peer;
-        if how != libc::SHUT_RD && !std::mem::replace(&mut stream.shut, true) {
-            if let Some(peer) = peer {
-                self.send_packet(host, id, peer, Packet::Fin);
-            }
+        if how != libc::SHUT_RD
+            && !std::mem::replace(&mut stream.shut, true)
+            && let Some(peer) = peer
+        {
+            self.send_packet(host, id, peer, Packet::Fin);
         }
         self.stir(id);
         Ok(())
