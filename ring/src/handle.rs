@@ -23,7 +23,7 @@ use annulus_syscalls::{Errno, calls};
 
 use crate::fork::Origin;
 #[cfg(feature = "std")]
-use crate::kernel::Shared;
+use crate::kernel::UserSide;
 use crate::mask::Mask;
 use crate::thread_number::ThreadNumber;
 
@@ -53,7 +53,7 @@ impl Handle {
             Name::Fd(fd) => *fd,
             Name::Index(_) => -1,
             #[cfg(feature = "std")]
-            Name::Emulated(shared) => shared.fd(),
+            Name::UserSide(side) => side.fd(),
         }
     }
 
@@ -76,9 +76,9 @@ impl Handle {
     ) -> Result<u32, Errno> {
         let (arg, arg_size) = arg;
         #[cfg(feature = "std")]
-        if let Name::Emulated(shared) = &self.name {
+        if let Name::UserSide(side) = &self.name {
             // SAFETY: promised by the caller.
-            return unsafe { shared.enter(to_submit, min_complete, flags, arg, arg_size) };
+            return unsafe { side.enter(to_submit, min_complete, flags, arg, arg_size) };
         }
         let fd = match registered {
             Some(index) => {
@@ -98,9 +98,9 @@ impl Handle {
     pub(crate) unsafe fn send_message(&self, arg: usize) -> Result<u32, Errno> {
         let opcode = IORING_REGISTER_SEND_MSG_RING;
         #[cfg(feature = "std")]
-        if let Name::Emulated(shared) = &self.name {
+        if let Name::UserSide(side) = &self.name {
             // SAFETY: promised by the caller.
-            return unsafe { shared.register(opcode, arg, 1) };
+            return unsafe { side.register(opcode, arg, 1) };
         }
         // SAFETY: promised by the caller; -1 stands for no source ring.
         unsafe { calls::io_uring_register(-1, opcode, arg, 1) }
@@ -127,9 +127,9 @@ impl Handle {
                 opcode | IORING_REGISTER_USE_REGISTERED_RING,
             ),
             #[cfg(feature = "std")]
-            Name::Emulated(shared) => {
+            Name::UserSide(side) => {
                 // SAFETY: promised by the caller.
-                return unsafe { shared.register(opcode, arg, count) };
+                return unsafe { side.register(opcode, arg, count) };
             }
         };
         // SAFETY: promised by the caller; the descriptor or, in this thread, the index is the
@@ -171,7 +171,7 @@ impl Handle {
             }
             // Its descriptors go with the last reference to it.
             #[cfg(feature = "std")]
-            Name::Emulated(shared) => shared.close(),
+            Name::UserSide(side) => side.close(),
             // In another thread nothing can be done: the index goes when its thread ends.
             Name::Index(registered) => {
                 if let Some(index) = registered.index_here() {
@@ -190,7 +190,7 @@ pub(crate) enum Name {
     Index(Registered),
     /// No kernel knows it: its other side is in this process.
     #[cfg(feature = "std")]
-    Emulated(Arc<Shared>),
+    UserSide(Arc<UserSide>),
 }
 
 /// An index that stands for the ring, in one thread only.

@@ -11,6 +11,7 @@ mod op;
 mod reactor;
 pub mod runtime;
 pub mod signal;
+pub mod sim;
 pub mod task;
 pub mod time;
 mod twice;
@@ -18,6 +19,7 @@ pub mod uring;
 
 #[cfg(feature = "macros")]
 pub use annulus_macros::{main, test};
+pub use annulus_ring::sim_install;
 pub use reactor::{Leak, Stats, stats};
 #[cfg(feature = "macros")]
 pub use real::{join, select, try_join};

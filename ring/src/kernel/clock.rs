@@ -16,6 +16,7 @@ impl Kernel {
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         match self {
+            Kernel::Simulated(simulated) => simulated.now_ns(),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let mut now = libc::timespec {
                     tv_sec: 0,
@@ -37,6 +38,7 @@ impl Kernel {
     #[must_use]
     pub fn random_u64(&self) -> u64 {
         match self {
+            Kernel::Simulated(simulated) => simulated.random_u64(),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let mut bytes = [0; 8];
                 let filled = retry(|| calls::getrandom(&mut bytes, 0));

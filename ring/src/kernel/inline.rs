@@ -33,6 +33,7 @@ impl Kernel {
         let start = buf.as_mut_ptr().cast::<u8>();
         let (no_address, no_len) = (std::ptr::null_mut(), std::ptr::null_mut());
         match self {
+            Kernel::Simulated(simulated) => simulated.recv(fd, buf, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: `buf` is exclusively borrowed for the call; no address is asked for.
                 unsafe {
@@ -56,6 +57,7 @@ impl Kernel {
         let mut message = message(bufs.as_mut_ptr().cast(), bufs.len());
         let message = (&raw mut message).cast::<u8>();
         match self {
+            Kernel::Simulated(simulated) => simulated.recv_vectored(fd, bufs, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the message names only `bufs`, which have the layout of iovec and are
                 // exclusively borrowed for the call.
@@ -77,6 +79,7 @@ impl Kernel {
         let flags = flags | libc::MSG_DONTWAIT;
         let start = buf.as_mut_ptr().cast::<u8>();
         match self {
+            Kernel::Simulated(simulated) => simulated.recv_from(fd, buf, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => address_of(|address, len| {
                 // SAFETY: `buf` is exclusively borrowed for the call, and `address` has `*len`
                 // bytes.
@@ -93,6 +96,7 @@ impl Kernel {
     pub fn send(&self, fd: BorrowedFd<'_>, buf: &[u8], flags: i32) -> Result<usize, Errno> {
         let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         match self {
+            Kernel::Simulated(simulated) => simulated.send(fd, buf, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: there is no address.
                 unsafe { calls::sendto(fd.as_raw_fd(), buf, flags, std::ptr::null(), 0) }
@@ -114,6 +118,7 @@ impl Kernel {
         let message = message(bufs.as_ptr().cast_mut().cast(), bufs.len());
         let message = (&raw const message).cast::<u8>();
         match self {
+            Kernel::Simulated(simulated) => simulated.send_vectored(fd, bufs, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the message names only `bufs`, which have the layout of iovec, are
                 // borrowed for the call, and are only read.
@@ -135,6 +140,7 @@ impl Kernel {
     ) -> Result<usize, Errno> {
         let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         match self {
+            Kernel::Simulated(simulated) => simulated.send_to(fd, buf, to, flags),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the pointer and the length describe `to`.
                 unsafe { calls::sendto(fd.as_raw_fd(), buf, flags, to.as_ptr().cast(), to.len()) }
@@ -150,6 +156,7 @@ impl Kernel {
     pub fn accept(&self, fd: BorrowedFd<'_>) -> Result<(OwnedFd, SockAddr), Errno> {
         let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         match self {
+            Kernel::Simulated(simulated) => simulated.accept(fd),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let (accepted, address) = address_of(|address, len| {
                     // SAFETY: `address` has `*len` bytes.
@@ -169,6 +176,7 @@ impl Kernel {
     pub fn read(&self, fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>]) -> Result<usize, Errno> {
         let start = buf.as_mut_ptr().cast::<u8>();
         match self {
+            Kernel::Simulated(simulated) => simulated.read(fd, buf),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: `buf` is exclusively borrowed for the call.
                 unsafe { calls::read(fd.as_raw_fd(), start, buf.len()) }
@@ -184,6 +192,7 @@ impl Kernel {
     #[inline]
     pub fn write(&self, fd: BorrowedFd<'_>, buf: &[u8]) -> Result<usize, Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.write(fd, buf),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| calls::write(fd.as_raw_fd(), buf)),
         }
     }
@@ -195,6 +204,7 @@ impl Kernel {
     pub fn write_vectored(&self, fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let count = bufs.len().min(IOV_MAX);
         match self {
+            Kernel::Simulated(simulated) => simulated.send_vectored(fd, bufs, 0),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: slices of `IoSlice` have the layout of iovec arrays, and are borrowed
                 // for the call.

@@ -14,14 +14,17 @@ mod inline;
 mod placeholder;
 mod resolve;
 mod setup_error;
+mod simulated;
 mod socket;
 mod uring;
+mod user_side;
 
 pub use emulated::Emulated;
-pub(crate) use emulated::Shared;
 pub use setup_error::{SetupCause, SetupError};
+pub use simulated::{Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, hooks};
 pub use socket2::SockAddr;
 pub use uring::Uring;
+pub(crate) use user_side::UserSide;
 
 use std::io;
 use std::time::Duration;
@@ -40,6 +43,8 @@ pub enum Kernel {
     Uring(Uring),
     /// The same operations in user space, where that is not to be had.
     Emulated(Emulated),
+    /// A host of a world that a seed decides.
+    Simulated(Simulated),
 }
 
 impl Kernel {
@@ -81,6 +86,7 @@ impl Kernel {
         match self {
             Kernel::Uring(uring) => Ok(uring.open(config)?),
             Kernel::Emulated(emulated) => Ok(emulated.open(config)?),
+            Kernel::Simulated(simulated) => Ok(simulated.open(config)?),
         }
     }
 
@@ -96,7 +102,9 @@ impl Kernel {
         timeout: Option<Duration>,
     ) -> Result<u32, Errno> {
         match self {
-            Kernel::Uring(_) | Kernel::Emulated(_) => ring.enter(min_complete, timeout),
+            Kernel::Uring(_) | Kernel::Emulated(_) | Kernel::Simulated(_) => {
+                ring.enter(min_complete, timeout)
+            }
         }
     }
 
@@ -106,6 +114,7 @@ impl Kernel {
         match self {
             Kernel::Uring(uring) => uring.probe().supports(opcode),
             Kernel::Emulated(emulated) => emulated.supports(opcode),
+            Kernel::Simulated(_) => Simulated::supports(opcode),
         }
     }
 
@@ -115,6 +124,7 @@ impl Kernel {
         match self {
             Kernel::Uring(uring) => uring.probe().features(),
             Kernel::Emulated(emulated) => emulated.features(),
+            Kernel::Simulated(_) => Simulated::features(),
         }
     }
 
@@ -125,6 +135,7 @@ impl Kernel {
         match self {
             Kernel::Uring(uring) => uring.version(),
             Kernel::Emulated(emulated) => emulated.version(),
+            Kernel::Simulated(_) => Simulated::VERSION,
         }
     }
 }

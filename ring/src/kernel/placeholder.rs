@@ -17,6 +17,7 @@ impl Kernel {
     /// EMFILE, ENFILE.
     pub fn placeholder(&self) -> io::Result<OwnedFd> {
         match self {
+            Kernel::Simulated(simulated) => simulated.placeholder().map_err(io::Error::from),
             Kernel::Uring(_) | Kernel::Emulated(_) => std::fs::OpenOptions::new()
                 .read(true)
                 .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
@@ -33,6 +34,7 @@ impl Kernel {
     pub fn replace(&self, placeholder: BorrowedFd<'_>, over: BorrowedFd<'_>) -> Result<(), Errno> {
         let (from, to) = (placeholder.as_raw_fd(), over.as_raw_fd());
         match self {
+            Kernel::Simulated(simulated) => simulated.replace(over),
             Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
                 // SAFETY: the number stays a valid descriptor for whoever owns it; only what it
                 // names changes, which is what the caller asks for.

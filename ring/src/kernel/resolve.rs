@@ -15,6 +15,7 @@ impl Kernel {
     /// The resolver's, among them that there is no such host.
     pub fn getaddrinfo(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         match self {
+            Kernel::Simulated(simulated) => simulated.getaddrinfo(host, port),
             Kernel::Uring(_) | Kernel::Emulated(_) => Ok((host, port).to_socket_addrs()?.collect()),
         }
     }

@@ -18,6 +18,7 @@ impl Kernel {
     pub fn socket(&self, domain: i32, kind: i32, protocol: i32) -> Result<OwnedFd, Errno> {
         let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         match self {
+            Kernel::Simulated(simulated) => simulated.socket(domain, kind, protocol),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let fd = calls::socket(domain, kind, protocol)?;
                 // SAFETY: the kernel just made this descriptor for us.
@@ -38,6 +39,7 @@ impl Kernel {
     ) -> Result<(OwnedFd, OwnedFd), Errno> {
         let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         match self {
+            Kernel::Simulated(simulated) => simulated.socketpair(domain, kind, protocol),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let ends = calls::socketpair(domain, kind, protocol)?;
                 // SAFETY: the kernel just made these descriptors for us; each is taken once.
@@ -53,6 +55,7 @@ impl Kernel {
     /// EMFILE, ENFILE.
     pub fn pipe(&self) -> Result<(OwnedFd, OwnedFd), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.pipe(),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let ends = calls::pipe2((libc::O_CLOEXEC | libc::O_NONBLOCK) as u32)?;
                 // SAFETY: the kernel just made these descriptors for us; each is taken once.
@@ -68,6 +71,7 @@ impl Kernel {
     /// EMFILE, ENFILE, ENOMEM.
     pub fn eventfd(&self) -> Result<OwnedFd, Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.eventfd(),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 let fd = calls::eventfd2(0, (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as u32)?;
                 // SAFETY: the kernel just made this descriptor for us.
@@ -82,6 +86,7 @@ impl Kernel {
     /// EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL, ENOTSOCK.
     pub fn bind(&self, fd: BorrowedFd<'_>, address: &SockAddr) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.bind(fd, address),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 // SAFETY: the pointer and the length describe `address`.
                 unsafe { calls::bind(fd.as_raw_fd(), address.as_ptr().cast(), address.len()) }
@@ -95,6 +100,7 @@ impl Kernel {
     /// EADDRINUSE, EOPNOTSUPP, ENOTSOCK.
     pub fn listen(&self, fd: BorrowedFd<'_>, backlog: i32) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.listen(fd, backlog),
             Kernel::Uring(_) | Kernel::Emulated(_) => calls::listen(fd.as_raw_fd(), backlog),
         }
     }
@@ -107,6 +113,7 @@ impl Kernel {
     /// and the others.
     pub fn connect(&self, fd: BorrowedFd<'_>, address: &SockAddr) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.connect(fd, address),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 // SAFETY: the pointer and the length describe `address`.
                 unsafe { calls::connect(fd.as_raw_fd(), address.as_ptr().cast(), address.len()) }
@@ -126,6 +133,7 @@ impl Kernel {
         value: &[u8],
     ) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.setsockopt(fd, level, name, value),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 // SAFETY: if the value holds addresses, the kernel only reads there, and answers
                 // EFAULT where there is nothing.
@@ -150,6 +158,7 @@ impl Kernel {
             return Err(Errno::EOPNOTSUPP);
         }
         match self {
+            Kernel::Simulated(simulated) => simulated.getsockopt(fd, level, name, value),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 // SAFETY: the one option that writes elsewhere than to `value` was excluded.
                 unsafe { calls::getsockopt(fd.as_raw_fd(), level, name, value) }
@@ -163,6 +172,7 @@ impl Kernel {
     /// ENOTSOCK, ENOBUFS.
     pub fn getsockname(&self, fd: BorrowedFd<'_>) -> Result<SockAddr, Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.getsockname(fd),
             Kernel::Uring(_) | Kernel::Emulated(_) => address_of(|address, len| {
                 // SAFETY: `address` has `*len` bytes.
                 unsafe { calls::getsockname(fd.as_raw_fd(), address, len) }
@@ -177,6 +187,7 @@ impl Kernel {
     /// ENOTCONN, ENOTSOCK, ENOBUFS.
     pub fn getpeername(&self, fd: BorrowedFd<'_>) -> Result<SockAddr, Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.getpeername(fd),
             Kernel::Uring(_) | Kernel::Emulated(_) => address_of(|address, len| {
                 // SAFETY: `address` has `*len` bytes.
                 unsafe { calls::getpeername(fd.as_raw_fd(), address, len) }
@@ -191,6 +202,7 @@ impl Kernel {
     /// ENOTCONN, ENOTSOCK.
     pub fn shutdown(&self, fd: BorrowedFd<'_>, how: i32) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.shutdown(fd, how),
             Kernel::Uring(_) | Kernel::Emulated(_) => calls::shutdown(fd.as_raw_fd(), how),
         }
     }
@@ -206,7 +218,9 @@ impl Kernel {
             SeekFrom::End(offset) => (offset, 2),
         };
         match self {
-            Kernel::Uring(_) | Kernel::Emulated(_) => calls::lseek(fd.as_raw_fd(), offset, whence),
+            Kernel::Uring(_) | Kernel::Emulated(_) | Kernel::Simulated(_) => {
+                calls::lseek(fd.as_raw_fd(), offset, whence)
+            }
         }
     }
 
@@ -216,6 +230,7 @@ impl Kernel {
     /// EIO, ENOSPC, EDQUOT for writes that failed late; EINTR.
     pub fn close(&self, fd: OwnedFd) -> Result<(), Errno> {
         match self {
+            Kernel::Simulated(simulated) => simulated.close(fd),
             Kernel::Uring(_) | Kernel::Emulated(_) => {
                 // SAFETY: it was owned, and the number is used nowhere else from here on.
                 unsafe { calls::close(fd.into_raw_fd()) }

@@ -13,7 +13,7 @@ use crate::entries::{CqEntry, SqEntry};
 use crate::fork::Origin;
 use crate::handle::{Handle, Name};
 #[cfg(feature = "std")]
-use crate::kernel::Shared;
+use crate::kernel::UserSide;
 use crate::map::Map;
 #[cfg(feature = "std")]
 use crate::mask::Mask;
@@ -178,15 +178,15 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
 
 #[cfg(feature = "std")]
 impl Ring {
-    /// A ring whose kernel's side is emulated.
-    pub(crate) fn emulated(shared: Arc<Shared>, origin: Origin, mask: Mask) -> Ring {
-        let memory = Arc::clone(shared.memory());
+    /// A ring whose kernel's side is in this process.
+    pub(crate) fn with_user_side(side: Arc<UserSide>, origin: Origin, mask: Mask) -> Ring {
+        let memory = Arc::clone(side.memory());
         let (queues, sqes) = (&memory.rings, &memory.slots);
         let areas = Areas {
             queues: queues.part(0, queues.size_bytes()),
             sqes: sqes.part(0, sqes.size_bytes()),
         };
-        let handle = Handle::new(Name::Emulated(shared), origin, mask);
+        let handle = Handle::new(Name::UserSide(side), origin, mask);
         // SAFETY: the handle keeps the memory, of which each kernel's side has one ring.
         unsafe { Ring::assemble(Arc::new(handle), memory.params, StepDowns::none(), areas) }
     }

@@ -98,6 +98,26 @@ impl Core {
             || ring.sq_space_left() * 2 <= ring.sq_capacity()
     }
 
+    /// Whether a turn, or a task, has anything to do here.
+    pub(crate) fn has_work(&self) -> bool {
+        let ring = self.table.ring().borrow();
+        let in_ring = ring.cq_ready() > 0
+            || ring.sq_queued() > 0
+            || ring.taskrun()
+            || ring.cq_overflowed()
+            || !self.table.is_flushed();
+        let timer_is_due = || {
+            let next = self.table.next_timer();
+            next.is_some_and(|tick| self.home.clock().time_until(tick) == Some(Duration::ZERO))
+        };
+        in_ring
+            || !self.queue.is_empty()
+            || self.has_deferred()
+            || self.home.inbox().has_mail()
+            || self.home.has_closes()
+            || timer_is_due()
+    }
+
     /// Submits and reaps without waiting.
     pub(crate) fn turn(&self) {
         self.prepare();

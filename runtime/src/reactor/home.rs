@@ -432,6 +432,11 @@ impl Home {
         self.unpark();
     }
 
+    /// Whether other threads have given descriptors up.
+    pub(crate) fn has_closes(&self) -> bool {
+        self.has_closes.load(Ordering::Acquire)
+    }
+
     /// Descriptors that other threads gave up.
     pub(crate) fn take_closes(&self) -> Vec<OwnedFd> {
         if !self.has_closes.swap(false, Ordering::AcqRel) {

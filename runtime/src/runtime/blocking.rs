@@ -50,7 +50,7 @@ pub(crate) type Loop = Box<dyn FnOnce() + Send>;
 
 /// How the threads are to be.
 pub(crate) struct BlockingConfig {
-    /// Threads for closures, at least one.
+    /// Threads for closures. 0: whoever has the pool calls [`BlockingPool::run_one`].
     pub(crate) threads_max: usize,
     /// How long a thread waits for work before it ends.
     pub(crate) keep_alive: Duration,
@@ -173,6 +173,19 @@ impl BlockingPool {
     /// not advance by itself; `on_idle` tells when it becomes zero.
     pub(crate) fn busy(&self) -> usize {
         self.shared.busy.load(Acquire)
+    }
+
+    /// Whether a closure waits for a thread.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.shared.lock().jobs.is_empty()
+    }
+
+    /// Runs a closure that waits, on this thread.
+    pub(crate) fn run_one(&self) {
+        let job = self.shared.lock().jobs.pop_front();
+        if let Some(job) = job {
+            self.shared.run(job);
+        }
     }
 
     /// Threads alive, those that run a loop aside.

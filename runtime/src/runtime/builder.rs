@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use annulus_ring::{Mask, Ring, RingConfig, SetupError};
+use annulus_ring::{Kernel, Mask, Ring, RingConfig, SetupError};
 use crossbeam_deque::Worker;
 
 use super::blocking::{BlockingConfig, BlockingPool, Callback, KEEP_ALIVE, THREADS_MAX};
@@ -281,6 +281,14 @@ impl Builder {
         Ok(LocalRuntime::new_with(Runtime::new_with(handle?)))
     }
 
+    /// A runtime over `kernel` whose cores nobody drives but who calls
+    /// [`worker::step`](super::worker::step).
+    pub(crate) fn build_stepped(&mut self, kernel: &Kernel) -> io::Result<Runtime> {
+        self.blocking_threads_max = 0;
+        let rings = self.rings(kernel, self.workers()?)?;
+        Ok(Runtime::new_with(self.assemble(kernel, rings, true)?))
+    }
+
     fn build_handle(&mut self) -> io::Result<Handle> {
         let single = self.flavor != Flavor::MultiThread;
         assert!(
@@ -288,9 +296,17 @@ impl Builder {
             "`start_paused` requires the `current_thread` runtime"
         );
         let workers = if single { 1 } else { self.workers()? };
-        let id = super::Id::next().0;
         let (chosen, rings) = self.open_rings(workers)?;
-        let kernel = &chosen.kernel;
+        let handle = self.assemble(&chosen.kernel, rings, false)?;
+        chosen.log();
+        Ok(handle)
+    }
+
+    /// A runtime with a worker for each ring. `stepped`: without threads.
+    fn assemble(&self, kernel: &Kernel, rings: Vec<Ring>, stepped: bool) -> io::Result<Handle> {
+        let single = self.flavor != Flavor::MultiThread;
+        let workers = rings.len();
+        let id = super::Id::next().0;
         let clock = Arc::new(if self.start_paused {
             Clock::new_paused()
         } else {
@@ -318,7 +334,6 @@ impl Builder {
             cores.push(Box::new(Core::new(home.clone(), ring, queue)));
             homes.push(home);
         }
-        chosen.log();
         // Not before all are made: a core in its home's slot and its home hold each other.
         for core in cores {
             let home = core.home().clone();
@@ -331,6 +346,7 @@ impl Builder {
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
             id,
             flavor: self.flavor,
+            stepped,
             clock,
             homes,
             stealers,
@@ -338,7 +354,7 @@ impl Builder {
             hooks: self.hooks.clone(),
             shutdown_deadline: self.shutdown_deadline,
         })));
-        if !single {
+        if !single && !stepped {
             for index in 0..workers {
                 if let Err(error) = worker::start(&handle, index) {
                     // Those that started end what there is.
@@ -353,26 +369,27 @@ impl Builder {
     /// The kernel, and a ring of it for each worker.
     fn open_rings(&self, workers: usize) -> io::Result<(Chosen, Vec<Ring>)> {
         let chosen = self.kernel.choose(self.mask)?;
+        match self.rings(&chosen.kernel, workers) {
+            Ok(rings) => Ok((chosen, rings)),
+            // The ring that was made to try was smaller than these.
+            Err(error) if chosen.is_open() && error.kind() == io::ErrorKind::OutOfMemory => {
+                let refused = error.downcast::<SetupError>()?;
+                let chosen = Chosen::instead(self.mask, refused)?;
+                let rings = self.rings(&chosen.kernel, workers)?;
+                Ok((chosen, rings))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rings(&self, kernel: &Kernel, workers: usize) -> io::Result<Vec<Ring>> {
         let config = RingConfig {
             sq_entries: self.sq_entries,
             cq_entries: self.cq_entries,
             pinned: self.flavor == Flavor::Local,
             ..RingConfig::default()
         };
-        let open = |chosen: &Chosen| -> io::Result<Vec<Ring>> {
-            (0..workers).map(|_| chosen.kernel.open(&config)).collect()
-        };
-        match open(&chosen) {
-            Ok(rings) => Ok((chosen, rings)),
-            // The ring that was made to try was smaller than these.
-            Err(error) if chosen.is_open() && error.kind() == io::ErrorKind::OutOfMemory => {
-                let refused = error.downcast::<SetupError>()?;
-                let chosen = Chosen::instead(self.mask, refused)?;
-                let rings = open(&chosen)?;
-                Ok((chosen, rings))
-            }
-            Err(error) => Err(error),
-        }
+        (0..workers).map(|_| kernel.open(&config)).collect()
     }
 
     fn blocking_pool(&self, on_idle: Option<Callback>) -> BlockingPool {

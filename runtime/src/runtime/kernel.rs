@@ -153,6 +153,7 @@ pub(crate) fn name(kernel: &Kernel) -> &'static str {
     match kernel {
         Kernel::Uring(_) => "uring",
         Kernel::Emulated(_) => "emulated",
+        Kernel::Simulated(_) => "simulated",
     }
 }
 

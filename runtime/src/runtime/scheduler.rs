@@ -34,6 +34,8 @@ pub(crate) enum Flavor {
 pub(crate) struct Scheduler {
     pub(super) id: u64,
     pub(super) flavor: Flavor,
+    /// Nobody drives the cores but who calls [`worker::step`](super::worker::step).
+    pub(super) stepped: bool,
     /// The thread of a local runtime.
     pub(super) local_thread: Option<ThreadId>,
     pub(super) clock: Arc<Clock>,
@@ -46,7 +48,7 @@ pub(crate) struct Scheduler {
     /// Whose turn it is to be home to something made outside of the workers.
     turn: AtomicUsize,
     pub(super) owned: OwnedTasks,
-    pub(super) blocking: BlockingPool,
+    pub(crate) blocking: BlockingPool,
     pub(super) hooks: Hooks,
     /// No more turns: workers put their cores back.
     stopping: AtomicBool,
@@ -71,10 +73,11 @@ struct Shutdown {
 pub(super) struct SchedulerConfig {
     pub(super) id: u64,
     pub(super) flavor: Flavor,
+    pub(super) stepped: bool,
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Vec<Arc<Home>>,
     pub(super) stealers: Vec<Stealer<Task>>,
-    pub(super) blocking: BlockingPool,
+    pub(crate) blocking: BlockingPool,
     pub(super) hooks: Hooks,
     pub(super) shutdown_deadline: Duration,
 }
@@ -85,9 +88,11 @@ impl RefUnwindSafe for Scheduler {}
 impl Scheduler {
     pub(super) fn new(config: SchedulerConfig) -> Scheduler {
         let workers = config.homes.len();
+        let has_threads = config.flavor == Flavor::MultiThread && !config.stepped;
         Scheduler {
             id: config.id,
             flavor: config.flavor,
+            stepped: config.stepped,
             local_thread: match config.flavor {
                 Flavor::Local => context::thread_id(),
                 Flavor::CurrentThread | Flavor::MultiThread => None,
@@ -103,11 +108,7 @@ impl Scheduler {
             hooks: config.hooks,
             stopping: AtomicBool::new(false),
             shutdown: Mutex::new(Shutdown {
-                driven: if config.flavor == Flavor::MultiThread {
-                    workers
-                } else {
-                    0
-                },
+                driven: if has_threads { workers } else { 0 },
                 given_up: Vec::new(),
                 deadline: config.shutdown_deadline,
                 done: false,
@@ -115,6 +116,11 @@ impl Scheduler {
             shutdown_done: Condvar::new(),
             homes: config.homes.into(),
         }
+    }
+
+    /// Whether each core has a thread that drives it.
+    fn has_threads(&self) -> bool {
+        self.flavor == Flavor::MultiThread && !self.stepped
     }
 
     /// The home of an object that is made outside of the workers.
@@ -251,7 +257,7 @@ impl Scheduler {
             self.shutdown_guard().deadline = deadline;
         }
         self.stopping.store(true, Ordering::SeqCst);
-        if self.flavor == Flavor::MultiThread {
+        if self.has_threads() {
             for home in &self.homes {
                 home.unpark();
             }
@@ -300,7 +306,7 @@ impl Scheduler {
 
     /// Ends a single-thread runtime whose owner let go while this thread drove it.
     pub(super) fn finish_if_stopping(&self, handle: &Handle) {
-        if self.flavor != Flavor::MultiThread && self.is_stopping() {
+        if !self.has_threads() && self.is_stopping() {
             self.finish(handle);
         }
     }

@@ -13,7 +13,7 @@ use super::blocking::Callback;
 use super::scheduler::{Flavor, Scheduler};
 use crate::context;
 use crate::reactor::{Core, Home};
-use crate::task::{coop, quietly};
+use crate::task::{Task, coop, quietly};
 
 /// Polls after which a core looks at its ring although tasks are runnable.
 const POLLS_PER_TURN: u32 = 61;
@@ -54,6 +54,46 @@ pub(super) fn run(handle: Handle, index: usize) {
         }
     }
     scheduler.worker_stopped(&handle, driving.give_up());
+}
+
+/// Drives one core for a moment, on a thread that drives several by turns: at most `polls_max`
+/// tasks are polled, then the ring is looked at, and nothing waits.
+pub(crate) fn step(handle: &Handle, index: usize, polls_max: u32) {
+    let scheduler = handle.scheduler();
+    let Some(core) = scheduler.homes[index].take_core() else {
+        return;
+    };
+    let _entered = context::enter(handle.clone());
+    let _mark = context::forbid_blocking();
+    let driving = Driving::begin(core);
+    let mut looper = Loop::new(scheduler, index);
+    if matches!(looper.run_up_to(polls_max), Ran::None)
+        && let Some(task) = looper.stolen()
+    {
+        task.run();
+    }
+    looper.turn();
+    driving.end();
+}
+
+/// Whether a step of this core would do anything.
+pub(crate) fn has_work(handle: &Handle, index: usize) -> bool {
+    let scheduler = handle.scheduler();
+    scheduler.has_tasks() || ask_core(handle, index, Core::has_work).unwrap_or(false)
+}
+
+/// How long until the next timer of this core is due.
+pub(crate) fn next_timer(handle: &Handle, index: usize) -> Option<std::time::Duration> {
+    let tick = ask_core(handle, index, |core| core.table().next_timer())??;
+    handle.scheduler().clock().time_until(tick)
+}
+
+fn ask_core<R>(handle: &Handle, index: usize, ask: impl FnOnce(&Core) -> R) -> Option<R> {
+    let home = &handle.scheduler().homes[index];
+    let core = home.take_core()?;
+    let answer = ask(&core);
+    home.put_core(core);
+    Some(answer)
 }
 
 /// Runs a future to its end on this thread, driving the core of a single-thread runtime whenever
@@ -237,7 +277,11 @@ impl Loop<'_> {
     /// Runs tasks until there are none, or until the ring wants to be looked at. At least one runs
     /// first: TASKRUN may stay set for work that only another thread can do.
     fn run_tasks(&mut self) -> Ran {
-        for polls in 0..POLLS_PER_TURN {
+        self.run_up_to(POLLS_PER_TURN)
+    }
+
+    fn run_up_to(&mut self, polls_max: u32) -> Ran {
+        for polls in 0..polls_max {
             self.polls = self.polls.wrapping_add(1);
             let injector_first = self.polls.is_multiple_of(POLLS_PER_INJECTOR);
             let next = context::with_core(|core| {
@@ -258,13 +302,17 @@ impl Loop<'_> {
         context::with_core(Core::turn);
     }
 
+    /// A task of another core.
+    fn stolen(&self) -> Option<Task> {
+        context::with_core(|core| self.scheduler.steal(core, self.index)).flatten()
+    }
+
     /// Nothing is runnable here: steals, else moves a paused clock, else sleeps.
     fn idle(&mut self, has_work: impl Fn() -> bool) {
         let Self {
             scheduler, index, ..
         } = *self;
-        let stolen = context::with_core(|core| scheduler.steal(core, index)).flatten();
-        if let Some(task) = stolen {
+        if let Some(task) = self.stolen() {
             task.run();
             return;
         }
@@ -338,6 +386,11 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         handle.scheduler().flavor == Flavor::MultiThread && own != Some(false),
         "can call blocking only when running on the multi-threaded runtime"
     );
+    if handle.scheduler().stepped {
+        // One thread drives every core: there is none to hand this one to.
+        let _allowed = context::allow_blocking();
+        return f();
+    }
     let Some(core) = context::take_core() else {
         // The task was in such a closure before: its core has gone.
         let _allowed = context::allow_blocking();

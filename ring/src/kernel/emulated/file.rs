@@ -12,7 +12,7 @@ use super::{result, rw};
 use crate::kernel::engine::{Args, Operation};
 
 /// Does `op`, waiting as long as it takes.
-pub(super) fn perform(op: &mut Operation) -> i32 {
+pub(in crate::kernel) fn perform(op: &mut Operation) -> i32 {
     loop {
         let res = call(op);
         if res != -Errno::EINTR.raw() {

@@ -33,7 +33,8 @@ mod register;
 mod rw;
 mod shared;
 
-pub(crate) use shared::Shared;
+pub(super) use file::perform as perform_file;
+pub(super) use shared::Shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -53,6 +54,7 @@ use annulus_syscalls::io_uring::setup::{
 
 use self::mailbox::Mailbox;
 use self::pool::Pool;
+use super::UserSide;
 use super::engine::{self, Memory};
 use crate::fork::Origin;
 use crate::mask::{FEATURES_SINCE, Mask};
@@ -115,7 +117,8 @@ impl Emulated {
         };
         let memory = Arc::new(Memory::new(&asked, origin)?);
         let shared = Shared::new(&memory, &self.0, origin)?;
-        Ok(Ring::emulated(Arc::new(shared), origin, self.0.mask))
+        let side = Arc::new(UserSide::Emulated(shared));
+        Ok(Ring::with_user_side(side, origin, self.0.mask))
     }
 
     /// What is hidden.
@@ -164,7 +167,7 @@ fn last_errno() -> Errno {
 }
 
 /// What a call of the C library returned, as a CQE says it.
-fn result(returned: i64) -> i32 {
+pub(super) fn result(returned: i64) -> i32 {
     match returned {
         -1 => -last_errno().raw(),
         value => value as i32,

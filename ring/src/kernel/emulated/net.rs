@@ -179,10 +179,7 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
     let mut message = unsafe { theirs.read_unaligned() };
     let (address, room) = op.buffer();
     let multishot = op.is_multishot();
-    let (name_room, control_room) = (
-        message.msg_namelen as usize,
-        message.msg_controllen as usize,
-    );
+    let (name_room, control_room) = (message.msg_namelen as usize, message.msg_controllen);
     let before = if multishot {
         HEAD + name_room + control_room
     } else {

@@ -18,7 +18,7 @@ pub(super) struct Os {
 }
 
 impl World for Os {
-    fn attempt(&mut self, op: &mut Operation, ready: bool) -> Attempt {
+    fn attempt(&mut self, _key: Key, op: &mut Operation, ready: bool) -> Attempt {
         match op.sqe.opcode {
             op::IORING_OP_RECV => net::recv(op, ready),
             op::IORING_OP_RECVMSG => net::recvmsg(op, ready),

@@ -280,7 +280,7 @@ impl Engine {
                     return self.finish(key, -Errno::ENOBUFS.raw(), 0, world);
                 }
             }
-            match world.attempt(operation, ready) {
+            match world.attempt(key, operation, ready) {
                 Attempt::Wait(mask) => {
                     operation.selected = None;
                     return self.await_readiness(key, mask, world);

@@ -27,6 +27,13 @@ pub(crate) struct Key {
     pub(super) sequence: u64,
 }
 
+impl Key {
+    /// The submission's number: no other request of the ring has it.
+    pub(crate) fn number(self) -> u64 {
+        self.sequence
+    }
+}
+
 /// A buffer that was selected from a group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Selected {

@@ -31,8 +31,8 @@ impl Clock {
 
 /// Whatever operations act on: an operating system, or a simulated one.
 pub(crate) trait World {
-    /// Tries `op` without blocking. `ready` says that its descriptor was reported ready.
-    fn attempt(&mut self, op: &mut Operation, ready: bool) -> Attempt;
+    /// Tries `op` of the request `key` without blocking. `ready` says that its descriptor was reported ready.
+    fn attempt(&mut self, key: Key, op: &mut Operation, ready: bool) -> Attempt;
 
     /// Reports from now on each time `fd` becomes ready for one of `mask`, and once if it is:
     /// to [`Engine::ready`](super::Engine::ready).

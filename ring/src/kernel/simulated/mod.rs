@@ -1,0 +1,267 @@
+//! `Simulated`: a world that a seed decides.
+//!
+//! ```text
+//!   world     objects, who refers to them, the clock
+//!   sockets   what calls do with them; data: bytes in and out
+//!   deliver   what happens by itself: packets arrive, wait, are lost
+//!   network   hosts and wires; faults: what goes wrong, and how often it did
+//! ```
+
+mod address;
+mod calls;
+mod data;
+mod deliver;
+mod descriptors;
+mod events;
+mod faults;
+mod files;
+pub mod hooks;
+mod machine;
+mod network;
+mod ring;
+mod rng;
+mod sockets;
+mod state;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod waiting;
+mod world;
+
+pub use faults::{Fault, Faults};
+pub use hooks::Installed;
+pub use network::{HostId, Network};
+pub(super) use ring::Shared;
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use annulus_syscalls::Errno;
+use annulus_syscalls::io_uring::feat::{
+    IORING_FEAT_CQE_SKIP, IORING_FEAT_EXT_ARG, IORING_FEAT_FAST_POLL, IORING_FEAT_NODROP,
+    IORING_FEAT_SINGLE_MMAP, IORING_FEAT_SUBMIT_STABLE,
+};
+use annulus_syscalls::io_uring::io_uring_params;
+use annulus_syscalls::io_uring::setup::{
+    IORING_SETUP_CLAMP, IORING_SETUP_COOP_TASKRUN, IORING_SETUP_CQSIZE, IORING_SETUP_DEFER_TASKRUN,
+    IORING_SETUP_NO_SQARRAY, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_TASKRUN_FLAG,
+};
+
+use self::descriptors::Descriptors;
+use self::state::State;
+use self::world::World;
+use super::UserSide;
+use super::engine::Memory;
+use crate::fork::Origin;
+use crate::mask::Mask;
+use crate::opcode::Opcode;
+use crate::ring::Ring;
+use crate::setup::RingConfig;
+use crate::version::Version;
+
+/// A world that a seed decides, to which hosts are added. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct SimulatedWorld(Arc<Whole>);
+
+/// A host of a simulated world, as the kernel of what runs on it. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    whole: Arc<Whole>,
+    host: HostId,
+}
+
+/// Everything that is simulated together.
+#[derive(Debug)]
+struct Whole {
+    /// The clock, for whoever only reads it.
+    now_ns: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// Descriptors that a host may have at once, unless it is told otherwise.
+const DESCRIPTORS_MAX: usize = 1024;
+
+/// What a simulated ring can do, as a kernel tells at setup.
+const FEATURES: u32 = IORING_FEAT_SINGLE_MMAP
+    | IORING_FEAT_NODROP
+    | IORING_FEAT_SUBMIT_STABLE
+    | IORING_FEAT_FAST_POLL
+    | IORING_FEAT_EXT_ARG
+    | IORING_FEAT_CQE_SKIP;
+
+/// The setup flags that mean nothing, or are so anyway, in a simulated ring.
+const SETUP_FLAGS: u32 = IORING_SETUP_CLAMP
+    | IORING_SETUP_CQSIZE
+    | IORING_SETUP_NO_SQARRAY
+    | IORING_SETUP_SUBMIT_ALL
+    | IORING_SETUP_COOP_TASKRUN
+    | IORING_SETUP_TASKRUN_FLAG
+    | IORING_SETUP_SINGLE_ISSUER
+    | IORING_SETUP_DEFER_TASKRUN;
+
+impl SimulatedWorld {
+    /// A world without hosts, whose network and faults are as they say.
+    ///
+    /// # Errors
+    /// EMFILE when the process has no descriptor left.
+    pub fn new(seed: u64, network: Network, faults: Faults) -> std::io::Result<SimulatedWorld> {
+        let placeholder = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
+            .open("/")?;
+        let world = World::new(seed, network, faults);
+        let now_ns = AtomicU64::new(world.now_ns());
+        let descriptors = Descriptors::new(placeholder.into());
+        let state = Mutex::new(State::new(world, descriptors));
+        Ok(SimulatedWorld(Arc::new(Whole { now_ns, state })))
+    }
+
+    /// Lets the hooks of this thread ask this world, while the result lives.
+    ///
+    /// # Panics
+    /// If they ask another world already.
+    #[must_use]
+    pub fn install(&self, seed: u64) -> Installed {
+        Installed::new(&self.0, seed)
+    }
+
+    /// Another host, found by its name and by an address of its own.
+    #[must_use]
+    pub fn add_host(&self, name: &str) -> Simulated {
+        let host = self.0.state().parts.world.wires.add(name, DESCRIPTORS_MAX);
+        Simulated {
+            whole: Arc::clone(&self.0),
+            host,
+        }
+    }
+
+    /// The time in nanoseconds, as [`Kernel::now_ns`](crate::Kernel::now_ns) tells it.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.0.now_ns.load(Ordering::Relaxed)
+    }
+
+    /// When something happens next by itself.
+    #[must_use]
+    pub fn next_ns(&self) -> Option<u64> {
+        self.0.state().next_ns()
+    }
+
+    /// Lets everything happen that is due by `now_ns`.
+    ///
+    /// # Panics
+    /// If it is in the past.
+    pub fn advance_to(&self, now_ns: u64) {
+        self.0.advance(&mut self.0.state(), now_ns);
+    }
+
+    /// A number below `end` that follows from the seed.
+    ///
+    /// # Panics
+    /// If `end` is 0.
+    #[must_use]
+    pub fn choose(&self, end: u64) -> u64 {
+        assert!(end > 0, "there is no number below 0");
+        self.0.state().parts.world.rng.below(end)
+    }
+
+    /// How the network is from now on.
+    pub fn set_network(&self, network: Network) {
+        self.0.state().parts.world.wires.network = network;
+    }
+
+    /// How often each fault happens from now on; what has happened stays counted.
+    pub fn set_faults(&self, faults: &Faults) {
+        self.0.state().parts.world.faults.set_rates(faults);
+    }
+
+    /// How often each fault happens, and has happened.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.0.state().parts.world.faults.clone()
+    }
+
+    /// Cuts or mends the wire between two hosts.
+    pub fn set_cut(&self, one: &Simulated, other: &Simulated, cut: bool) {
+        let mut state = self.0.state();
+        state.parts.world.wires.set_cut(one.host, other.host, cut);
+        state.parts.world.retransmit();
+    }
+
+    /// An operation that is not simulated and was asked for since the last call.
+    #[must_use]
+    pub fn take_left_by(&self) -> Option<Opcode> {
+        self.0.state().parts.take_left_by()
+    }
+
+    /// A number that stands for all that has happened so far.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        self.0.state().parts.world.trace()
+    }
+}
+
+impl Simulated {
+    /// The release whose operations are simulated: those that a runtime needs.
+    pub(super) const VERSION: Version = Version::new(6, 13);
+
+    /// Stops the host at once, or lets it begin again. What it had is gone, without a word to its
+    /// peers.
+    pub fn set_up(&self, up: bool) {
+        let mut state = self.state();
+        state.parts.world.set_up(self.host, up);
+        state.tell_stirred();
+    }
+
+    /// How many descriptors the host may have at once.
+    pub fn set_descriptors_max(&self, descriptors: usize) {
+        let mut state = self.state();
+        state.parts.world.wires.host_mut(self.host).descriptors_max = descriptors;
+    }
+
+    pub(super) fn open(&self, config: &RingConfig) -> Result<Ring, Errno> {
+        let flags = config.flags() & !config.mask.hidden_setup_flags();
+        if flags & !SETUP_FLAGS != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let origin = Origin::current()?;
+        let asked = io_uring_params {
+            sq_entries: config.sq_entries,
+            cq_entries: config.cq_entries,
+            flags,
+            features: FEATURES,
+            ..io_uring_params::default()
+        };
+        let memory = Arc::new(Memory::new(&asked, origin)?);
+        let shared = Shared::new(self, &memory)?;
+        let side = Arc::new(UserSide::Simulated(shared));
+        Ok(Ring::with_user_side(side, origin, Mask::NONE))
+    }
+
+    pub(super) fn supports(opcode: Opcode) -> bool {
+        machine::is_simulated(opcode)
+    }
+
+    pub(super) fn features() -> u32 {
+        FEATURES
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.whole.state()
+    }
+}
+
+impl Whole {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What the world does is done whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn advance(&self, state: &mut State, now_ns: u64) {
+        // First, for what happens on the way asks for the time.
+        self.now_ns.store(now_ns, Ordering::Relaxed);
+        state.advance_to(now_ns);
+    }
+}

@@ -1,0 +1,291 @@
+//! What is shared by all that is simulated: the world, who waits in it, and the rings.
+
+use std::collections::BTreeMap;
+use std::os::fd::{OwnedFd, RawFd};
+use std::vec::Vec;
+
+use annulus_syscalls::Errno;
+use annulus_syscalls::io_uring::queue::IORING_SQ_TASKRUN;
+
+use super::descriptors::Descriptors;
+use super::files::{self, Roots};
+use super::machine::Machine;
+use super::network::HostId;
+use super::waiting::Waiting;
+use super::world::{Id, World};
+use crate::kernel::engine::{Engine, Flags, Key, Operation};
+use crate::opcode::Opcode;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) parts: Parts,
+    rings: BTreeMap<Id, Ring>,
+}
+
+/// What operations work on, whichever ring they come from.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) world: World,
+    pub(super) descriptors: Descriptors,
+    pub(super) waiting: Waiting,
+    /// What rings have to look at, each with the flags by which it is told so.
+    mail: BTreeMap<Id, (Flags, Vec<Letter>)>,
+    jobs: BTreeMap<u64, Job>,
+    jobs_begun: u64,
+    pub(super) roots: Roots,
+    /// An operation that is not simulated and was asked for.
+    left_by: Option<Opcode>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    host: HostId,
+    engine: Engine,
+}
+
+/// Something that others have for a ring.
+#[derive(Debug)]
+pub(super) enum Letter {
+    Done {
+        key: Key,
+        res: i32,
+    },
+    Message {
+        user_data: u64,
+        res: i32,
+        flags: u32,
+    },
+}
+
+/// Work on files that takes its time.
+#[derive(Debug)]
+struct Job {
+    ring: Id,
+    host: HostId,
+    key: Key,
+    op: Operation,
+}
+
+/// The shortest and the longest time that work on a file takes.
+const JOB_NS: (u64, u64) = (20_000, 5_000_000);
+
+impl State {
+    pub(super) fn new(world: World, descriptors: Descriptors) -> State {
+        State {
+            parts: Parts {
+                world,
+                descriptors,
+                waiting: Waiting::default(),
+                mail: BTreeMap::new(),
+                jobs: BTreeMap::new(),
+                jobs_begun: 0,
+                roots: Roots::new(),
+                left_by: None,
+            },
+            rings: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add_ring(&mut self, ring: Id, host: HostId, engine: Engine, flags: Flags) {
+        self.parts.mail.insert(ring, (flags, Vec::new()));
+        self.rings.insert(ring, Ring { host, engine });
+    }
+
+    /// A ring is gone. What it had asked of files is not done if it has not begun.
+    pub(super) fn remove_ring(&mut self, ring: Id) {
+        self.rings.remove(&ring);
+        let Parts {
+            world,
+            waiting,
+            mail,
+            jobs,
+            ..
+        } = &mut self.parts;
+        mail.remove(&ring);
+        jobs.retain(|_, job| job.ring != ring);
+        waiting.forget(world, ring);
+    }
+
+    /// Calls `f` with a ring's engine and the world as its operations see it.
+    ///
+    /// # Errors
+    /// EBADF if the ring is gone.
+    pub(super) fn with_ring<R>(
+        &mut self,
+        ring: Id,
+        f: impl FnOnce(&mut Engine, &mut Machine<'_>) -> R,
+    ) -> Result<R, Errno> {
+        let Ring { host, engine } = self.rings.get_mut(&ring).ok_or(Errno::EBADF)?;
+        let mut machine = Machine {
+            parts: &mut self.parts,
+            host: *host,
+            ring,
+        };
+        let result = f(engine, &mut machine);
+        self.tell_stirred();
+        Ok(result)
+    }
+
+    /// Gives a ring what came for it, tries again what is to look again, ends timeouts that have
+    /// run out, and moves what overflowed.
+    ///
+    /// # Errors
+    /// EBADF if the ring is gone.
+    pub(super) fn settle(&mut self, ring: Id) -> Result<(), Errno> {
+        let letters = self.parts.take_mail(ring);
+        let told = self.parts.waiting.take_told(&self.parts.world, ring);
+        self.with_ring(ring, |engine, machine| {
+            for letter in letters {
+                match letter {
+                    Letter::Done { key, res } => engine.arrive(key, res, 0, machine),
+                    Letter::Message {
+                        user_data,
+                        res,
+                        flags,
+                    } => engine.receive(user_data, res, flags),
+                }
+            }
+            for (key, ready) in told {
+                engine.ready(key, ready, machine);
+            }
+            engine.expire(machine);
+            engine.queues.flush();
+        })
+    }
+
+    /// Whether a settle of this ring would do anything now.
+    pub(super) fn is_unsettled(&self, ring: Id) -> bool {
+        let has_mail = self.parts.mail.get(&ring);
+        has_mail.is_some_and(|(_, letters)| !letters.is_empty())
+            || self.parts.waiting.has_told(ring)
+    }
+
+    /// When something happens next by itself, timeouts of rings included.
+    pub(super) fn next_ns(&mut self) -> Option<u64> {
+        let mut next = self.parts.world.next_ns();
+        let rings: Vec<Id> = self.rings.keys().copied().collect();
+        let now_ns = self.parts.world.now_ns();
+        for ring in rings {
+            let timeout = self.with_ring(ring, |engine, machine| engine.next_timeout_ns(machine));
+            if let Ok(Some(left_ns)) = timeout {
+                next = next.into_iter().chain([now_ns + left_ns]).min();
+            }
+        }
+        next
+    }
+
+    /// Lets everything happen that is due by `now_ns`, and tells the rings that it concerns.
+    pub(super) fn advance_to(&mut self, now_ns: u64) {
+        self.parts.world.advance_to(now_ns);
+        for number in self.parts.world.take_finished_jobs() {
+            self.parts.finish_job(number);
+        }
+        self.tell_stirred();
+        // A timeout that has run out is told like anything else.
+        let rings: Vec<Id> = self.rings.keys().copied().collect();
+        for ring in rings {
+            let timeout = self.with_ring(ring, |engine, machine| engine.next_timeout_ns(machine));
+            if timeout == Ok(Some(0)) {
+                self.parts.flag(ring);
+            }
+        }
+    }
+
+    /// A descriptor of this process was closed: if it belongs to the world, so does what it named.
+    pub(super) fn closed(&mut self, fd: RawFd) {
+        if let Some(id) = self.parts.descriptors.forget(fd) {
+            self.parts.world.close(id);
+            self.tell_stirred();
+        }
+    }
+
+    pub(super) fn tell_stirred(&mut self) {
+        let stirred = self.parts.world.take_stirred();
+        if stirred.is_empty() {
+            return;
+        }
+        let Parts { world, waiting, .. } = &mut self.parts;
+        waiting.stirred(world, &stirred);
+        for ring in self.rings.keys() {
+            if self.parts.waiting.has_told(*ring) {
+                self.parts.flag(*ring);
+            }
+        }
+    }
+}
+
+impl Parts {
+    /// A descriptor for a new object; without one the object is gone again.
+    pub(super) fn name(&mut self, id: Id) -> Result<OwnedFd, Errno> {
+        let named = self.descriptors.name(id);
+        if named.is_err() {
+            self.world.close(id);
+        }
+        named
+    }
+
+    /// The program has asked for something that is not simulated.
+    pub(super) fn leave(&mut self, opcode: Opcode) {
+        self.left_by.get_or_insert(opcode);
+    }
+
+    pub(super) fn take_left_by(&mut self) -> Option<Opcode> {
+        self.left_by.take()
+    }
+
+    /// # Errors
+    /// EBADFD if there is no such ring.
+    pub(super) fn post(&mut self, ring: Id, letter: Letter) -> Result<(), Errno> {
+        let (flags, letters) = self.mail.get_mut(&ring).ok_or(Errno::EBADFD)?;
+        flags.set(IORING_SQ_TASKRUN);
+        letters.push(letter);
+        Ok(())
+    }
+
+    fn flag(&self, ring: Id) {
+        if let Some((flags, _)) = self.mail.get(&ring) {
+            flags.set(IORING_SQ_TASKRUN);
+        }
+    }
+
+    fn take_mail(&mut self, ring: Id) -> Vec<Letter> {
+        let Some((flags, letters)) = self.mail.get_mut(&ring) else {
+            return Vec::new();
+        };
+        flags.clear(IORING_SQ_TASKRUN);
+        std::mem::take(letters)
+    }
+
+    pub(super) fn start_job(&mut self, ring: Id, host: HostId, key: Key, op: Operation) {
+        self.jobs_begun += 1;
+        let number = self.jobs_begun;
+        let (low, high) = JOB_NS;
+        let takes_ns = self.world.rng.between(low, high);
+        self.world.finish_job_in(takes_ns, number);
+        let job = Job {
+            ring,
+            host,
+            key,
+            op,
+        };
+        self.jobs.insert(number, job);
+    }
+
+    /// Takes a job back. In a simulated world all that has not ended has not begun.
+    pub(super) fn recall_job(&mut self, ring: Id, key: Key) -> bool {
+        let before = self.jobs.len();
+        self.jobs
+            .retain(|_, job| job.ring != ring || job.key != key);
+        self.jobs.len() < before
+    }
+
+    fn finish_job(&mut self, number: u64) {
+        let Some(mut job) = self.jobs.remove(&number) else {
+            return;
+        };
+        let done = files::perform(&mut self.world, &self.roots, job.host, &mut job.op);
+        let res = done.unwrap_or_else(|errno| -errno.raw());
+        // A ring that is gone wants no result.
+        let _ = self.post(job.ring, Letter::Done { key: job.key, res });
+    }
+}

@@ -1,0 +1,241 @@
+//! One end of a byte stream: TCP, Unix, or a pipe.
+//!
+//! ```text
+//!   Connecting --SynAck--> Open --(FIN of both)--> still Open, at its end both ways
+//!       |                   |
+//!       +--RST, time out----+--RST--> Broken: one error, then end of stream
+//! ```
+//!
+//! A sender may have as many bytes under way as the receiver has room for: `credit`. Reading opens
+//! the window again, which the sender learns one latency later. So a byte is either in flight or
+//! received, and each is counted once against the window.
+
+use std::collections::VecDeque;
+use std::vec::Vec;
+
+use super::address::Address;
+use super::world::Id;
+use crate::Errno;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Connecting,
+    Open,
+    Broken,
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) state: State,
+    pub(super) peer: Option<Id>,
+    pub(super) peer_address: Address,
+    /// Arrived and not read.
+    pub(super) received: VecDeque<u8>,
+    /// Bytes read since the peer was told last that there is room.
+    pub(super) consumed: usize,
+    /// Bytes that may still be sent.
+    pub(super) credit: usize,
+    /// Bytes that the peer may have under way or unread here.
+    pub(super) window: usize,
+    /// The peer's FIN has arrived.
+    pub(super) at_end: bool,
+    /// This end has sent its FIN.
+    pub(super) shut: bool,
+    /// Reading was shut down here.
+    pub(super) deaf: bool,
+    /// What the next call, or SO_ERROR, tells.
+    pub(super) error: Option<Errno>,
+    /// When the last packet towards this end arrives: a stream keeps its order.
+    pub(super) last_arrival_ns: u64,
+}
+
+/// What travels towards one end of a stream.
+#[derive(Debug)]
+pub(super) enum Packet {
+    /// The connection is there; the sender may have so many bytes under way.
+    Accepted {
+        peer: Id,
+        credit: usize,
+    },
+    /// There is no listener, or the connection was broken.
+    Reset,
+    Data(Vec<u8>),
+    Fin,
+    /// The receiver has read so many bytes.
+    Window(usize),
+}
+
+impl Stream {
+    pub(super) fn connecting(to: Address, window: usize) -> Stream {
+        Stream {
+            state: State::Connecting,
+            peer: None,
+            peer_address: to,
+            received: VecDeque::new(),
+            consumed: 0,
+            credit: 0,
+            window,
+            at_end: false,
+            shut: false,
+            deaf: false,
+            error: None,
+            last_arrival_ns: 0,
+        }
+    }
+
+    pub(super) fn open(peer: Id, peer_address: Address, credit: usize, window: usize) -> Stream {
+        Stream {
+            state: State::Open,
+            peer: Some(peer),
+            credit,
+            ..Stream::connecting(peer_address, window)
+        }
+    }
+
+    /// Takes in what has arrived. Answers whether a reader or writer might go on.
+    pub(super) fn arrive(&mut self, packet: Packet) -> bool {
+        match packet {
+            Packet::Accepted { peer, credit } => {
+                self.state = State::Open;
+                self.peer = Some(peer);
+                self.credit = credit;
+            }
+            Packet::Reset => {
+                let refused = self.state == State::Connecting;
+                self.break_with(if refused {
+                    Errno::ECONNREFUSED
+                } else {
+                    Errno::ECONNRESET
+                });
+            }
+            Packet::Data(bytes) if self.deaf => self.consumed += bytes.len(),
+            Packet::Data(bytes) => self.received.extend(bytes),
+            Packet::Fin => self.at_end = true,
+            Packet::Window(bytes) => self.credit += bytes,
+        }
+        true
+    }
+
+    /// Ends the connection with an error that is told once, after what has arrived was read.
+    pub(super) fn break_with(&mut self, errno: Errno) {
+        self.state = State::Broken;
+        self.error = Some(errno);
+        self.peer = None;
+    }
+
+    /// How many bytes can be sent now.
+    ///
+    /// # Errors
+    /// EAGAIN while there is no room or no connection yet; EPIPE; the error of the connection.
+    pub(super) fn room(&mut self) -> Result<usize, Errno> {
+        if let Some(errno) = self.error.take() {
+            return Err(errno);
+        }
+        match self.state {
+            State::Connecting => Err(Errno::EAGAIN),
+            State::Broken => Err(Errno::EPIPE),
+            State::Open if self.shut => Err(Errno::EPIPE),
+            State::Open if self.credit == 0 => Err(Errno::EAGAIN),
+            State::Open => Ok(self.credit),
+        }
+    }
+
+    /// How many bytes can be read now; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// EAGAIN while there are none; the error of the connection, once.
+    pub(super) fn readable(&mut self) -> Result<usize, Errno> {
+        if !self.received.is_empty() {
+            return Ok(self.received.len());
+        }
+        if let Some(errno) = self.error.take() {
+            return Err(errno);
+        }
+        let ended = self.at_end || self.deaf || self.state == State::Broken;
+        if ended { Ok(0) } else { Err(Errno::EAGAIN) }
+    }
+
+    /// Hands up to `len` received bytes to `sink`, and takes them out unless they are only looked
+    /// at.
+    pub(super) fn read(&mut self, len: usize, peek: bool, mut sink: impl FnMut(&[u8])) -> usize {
+        let len = len.min(self.received.len());
+        let (front, back) = self.received.as_slices();
+        let split = len.min(front.len());
+        sink(&front[..split]);
+        sink(&back[..len - split]);
+        if !peek {
+            self.received.drain(..len);
+            self.consumed += len;
+        }
+        len
+    }
+
+    /// `POLL*` as poll(2) would say.
+    pub(super) fn readiness(&self) -> u32 {
+        let mut mask = 0;
+        let broken = self.state == State::Broken;
+        if self.state == State::Connecting {
+            return 0;
+        }
+        if !self.received.is_empty() || self.at_end || self.deaf || broken {
+            mask |= libc::POLLIN | libc::POLLRDNORM;
+        }
+        if self.credit > 0 || self.shut || broken {
+            mask |= libc::POLLOUT | libc::POLLWRNORM;
+        }
+        if self.at_end || self.deaf || broken {
+            mask |= libc::POLLRDHUP;
+        }
+        if broken || (self.at_end && self.shut) {
+            mask |= libc::POLLHUP;
+        }
+        if self.error.is_some() {
+            mask |= libc::POLLERR;
+        }
+        mask as u16 as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, Packet, Stream};
+    use crate::Errno;
+    use crate::kernel::simulated::address::Name;
+    use crate::kernel::simulated::world::Id;
+
+    fn stream() -> Stream {
+        Stream::open(Id(2), Address::Unix(Name::Unnamed), 4, 4)
+    }
+
+    #[test]
+    fn bytes_before_the_end_are_read_before_it() {
+        let mut stream = stream();
+        stream.arrive(Packet::Data(b"abc".to_vec()));
+        stream.arrive(Packet::Fin);
+        let mut seen: std::vec::Vec<u8> = std::vec::Vec::new();
+        assert_eq!(stream.read(2, true, |bytes| seen.extend(bytes)), 2);
+        assert_eq!(stream.read(9, false, |bytes| seen.extend(bytes)), 3);
+        assert_eq!(seen, b"ababc");
+        assert_eq!(stream.consumed, 3);
+        assert_eq!(stream.readable(), Ok(0));
+    }
+
+    #[test]
+    fn a_reset_is_told_once_and_then_it_is_the_end() {
+        let mut stream = stream();
+        stream.arrive(Packet::Reset);
+        assert_eq!(stream.readable(), Err(Errno::ECONNRESET));
+        assert_eq!(stream.readable(), Ok(0));
+        assert_eq!(stream.room(), Err(Errno::EPIPE));
+    }
+
+    #[test]
+    fn without_credit_nothing_is_sent() {
+        let mut stream = stream();
+        assert_eq!(stream.room(), Ok(4));
+        stream.credit = 0;
+        assert_eq!(stream.room(), Err(Errno::EAGAIN));
+        stream.arrive(Packet::Window(3));
+        assert_eq!(stream.room(), Ok(3));
+    }
+}

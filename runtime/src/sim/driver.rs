@@ -1,0 +1,312 @@
+//! Steps the workers of all hosts, and moves the clock when they have nothing to do.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::time::Duration;
+
+use annulus_ring::Kernel;
+use annulus_ring::kernel::{Faults, Installed, Network, Simulated, SimulatedWorld};
+
+use super::{Outcome, Software};
+use crate::runtime::{Builder, Runtime, worker};
+use crate::task::JoinHandle;
+
+/// How much simulated time may pass, unless the test says otherwise.
+const DURATION_MAX: Duration = Duration::from_secs(3600);
+/// Workers of each host, unless the test says otherwise.
+const WORKERS: usize = 2;
+/// What a step of a worker takes at most.
+const STEP_NS_MAX: u64 = 20_000;
+/// Tasks that a worker polls in a step at most; the seed chooses.
+const POLLS_MAX: u64 = 8;
+
+pub(super) struct Driver {
+    world: SimulatedWorld,
+    machines: Vec<Machine>,
+    pub(super) workers: usize,
+    started_ns: u64,
+    end_ns: u64,
+    /// Last: what ends with the machines still asks the world.
+    _installed: Installed,
+}
+
+struct Machine {
+    name: String,
+    kernel: Simulated,
+    software: Software,
+    is_client: bool,
+    workers: usize,
+    running: Option<Running>,
+    /// A client that has ended well.
+    done: bool,
+}
+
+struct Running {
+    main: Option<JoinHandle<Outcome>>,
+    runtime: Runtime,
+}
+
+/// Something that can go on.
+#[derive(Clone, Copy)]
+enum Actor {
+    Worker {
+        machine: usize,
+        index: usize,
+    },
+    /// A blocking closure.
+    Closure {
+        machine: usize,
+    },
+}
+
+impl Driver {
+    #[track_caller]
+    pub(super) fn new(seed: u64) -> Driver {
+        assert!(
+            Installed::works(),
+            "a simulation replays only where it decides what the C library says: put \
+             `annulus::sim_install!();` at the top of the program"
+        );
+        let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
+            .expect("a descriptor for the world");
+        let installed = world.install(seed);
+        let started_ns = world.now_ns();
+        Driver {
+            world,
+            machines: Vec::new(),
+            workers: WORKERS,
+            started_ns,
+            end_ns: started_ns + DURATION_MAX.as_nanos() as u64,
+            _installed: installed,
+        }
+    }
+
+    pub(super) fn set_network(&mut self, network: Network) {
+        self.world.set_network(network);
+    }
+
+    pub(super) fn set_faults(&mut self, faults: &Faults) {
+        self.world.set_faults(faults);
+    }
+
+    pub(super) fn set_duration_max(&mut self, duration: Duration) {
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.end_ns = self.started_ns.saturating_add(duration_ns);
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.world.now_ns() - self.started_ns)
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        self.world.faults()
+    }
+
+    pub(super) fn trace(&self) -> u64 {
+        self.world.trace()
+    }
+
+    // ---- Hosts --------------------------------------------------------------------------
+
+    pub(super) fn add(&mut self, name: &str, software: Software, is_client: bool) {
+        self.machines.push(Machine {
+            name: name.to_owned(),
+            kernel: self.world.add_host(name),
+            software,
+            is_client,
+            workers: self.workers,
+            running: None,
+            done: false,
+        });
+        self.start(name);
+    }
+
+    #[track_caller]
+    fn machine(&mut self, name: &str) -> &mut Machine {
+        let known = self
+            .machines
+            .iter_mut()
+            .find(|machine| machine.name == name);
+        known.unwrap_or_else(|| panic!("there is no host {name:?} in this world"))
+    }
+
+    #[track_caller]
+    pub(super) fn set_cut(&mut self, one: &str, other: &str, cut: bool) {
+        let [one, other] = [one, other].map(|name| self.machine(name).kernel.clone());
+        self.world.set_cut(&one, &other, cut);
+    }
+
+    #[track_caller]
+    pub(super) fn start(&mut self, name: &str) {
+        let machine = self.machine(name);
+        machine.kernel.set_up(true);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(machine.workers)
+            .build_stepped(&Kernel::Simulated(machine.kernel.clone()))
+            .expect("a simulated host has what a runtime needs");
+        let main = runtime.spawn((machine.software)());
+        machine.running = Some(Running {
+            main: Some(main),
+            runtime,
+        });
+    }
+
+    #[track_caller]
+    pub(super) fn crash(&mut self, name: &str) {
+        let machine = self.machine(name);
+        machine.kernel.set_up(false);
+        machine.running = None;
+    }
+
+    // ---- The loop -----------------------------------------------------------------------
+
+    pub(super) fn run(&mut self) -> Outcome {
+        while !self.step_or_advance(self.end_ns)? {
+            if self.world.now_ns() >= self.end_ns {
+                let limit = Duration::from_nanos(self.end_ns - self.started_ns);
+                return Err(failure(format!(
+                    "{} did not end within {limit:?} of simulated time",
+                    self.unfinished()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn run_for(
+        &mut self,
+        duration: Duration,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let until_ns = self.world.now_ns().saturating_add(duration_ns);
+        while self.world.now_ns() < until_ns {
+            if self.step_or_advance(until_ns)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lets one actor go on, or moves the clock, not beyond `until_ns`. True when all clients have
+    /// ended.
+    fn step_or_advance(
+        &mut self,
+        until_ns: u64,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let actors = self.actors();
+        if actors.is_empty() {
+            self.advance(until_ns)?;
+        } else {
+            let place = self.world.choose(actors.len() as u64) as usize;
+            self.step(actors[place]);
+        }
+        self.collect()
+    }
+
+    fn actors(&self) -> Vec<Actor> {
+        let mut actors = Vec::new();
+        for (machine, it) in self.machines.iter().enumerate() {
+            let Some(running) = &it.running else { continue };
+            let handle = running.runtime.handle();
+            let busy = (0..it.workers).filter(|&index| worker::has_work(handle, index));
+            actors.extend(busy.map(|index| Actor::Worker { machine, index }));
+            if handle.scheduler().blocking.has_queued() {
+                actors.push(Actor::Closure { machine });
+            }
+        }
+        actors
+    }
+
+    fn step(&mut self, actor: Actor) {
+        let polls = 1 + self.world.choose(POLLS_MAX) as u32;
+        match actor {
+            Actor::Worker { machine, index } => {
+                let running = self.machines[machine].running.as_ref();
+                if let Some(running) = running {
+                    worker::step(running.runtime.handle(), index, polls);
+                }
+            }
+            Actor::Closure { machine } => {
+                let running = self.machines[machine].running.as_ref();
+                if let Some(running) = running {
+                    let handle = running.runtime.handle();
+                    let _entered = handle.enter();
+                    handle.scheduler().blocking.run_one();
+                }
+            }
+        }
+        let step_ns = 1 + self.world.choose(STEP_NS_MAX);
+        self.world.advance_to(self.world.now_ns() + step_ns);
+    }
+
+    /// Moves the clock to whatever happens next.
+    fn advance(&mut self, until_ns: u64) -> Outcome {
+        let now_ns = self.world.now_ns();
+        let timers = self.machines.iter().filter_map(|machine| {
+            let running = machine.running.as_ref()?;
+            let handle = running.runtime.handle();
+            (0..machine.workers)
+                .filter_map(|index| worker::next_timer(handle, index))
+                .min()
+        });
+        let timer = timers
+            .min()
+            .map(|left| now_ns.saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)));
+        let next = timer.into_iter().chain(self.world.next_ns()).min();
+        match next {
+            Some(next) => self.world.advance_to(next.clamp(now_ns, until_ns)),
+            None => {
+                return Err(failure(format!(
+                    "nothing is left that could happen, but {} waits",
+                    self.unfinished()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at software that has ended.
+    fn collect(&mut self) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        for machine in &mut self.machines {
+            let Some(running) = &mut machine.running else {
+                continue;
+            };
+            if !running.main.as_ref().is_some_and(JoinHandle::is_finished) {
+                continue;
+            }
+            let main = running.main.take().expect("it was just there");
+            let ended = futures_util::FutureExt::now_or_never(main).expect("it has ended");
+            let name = &machine.name;
+            match ended {
+                Ok(Ok(())) => machine.done = true,
+                Ok(Err(error)) => return Err(failure(format!("{name} failed: {error}"))),
+                Err(error) => return Err(failure(format!("{name} panicked: {error}"))),
+            }
+        }
+        Ok(self
+            .machines
+            .iter()
+            .all(|machine| machine.done || !machine.is_client))
+    }
+
+    fn unfinished(&self) -> String {
+        let names: Vec<&str> = self
+            .machines
+            .iter()
+            .filter(|machine| machine.is_client && !machine.done)
+            .map(|machine| machine.name.as_str())
+            .collect();
+        names.join(", ")
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Each runtime turns until its operations have ended: before the world goes.
+        self.machines.clear();
+    }
+}
+
+fn failure(text: String) -> Box<dyn std::error::Error + Send + Sync> {
+    io::Error::other(text).into()
+}
