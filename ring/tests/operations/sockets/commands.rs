@@ -88,10 +88,12 @@ fn how_much_waits_to_be_read_and_to_be_sent_is_told() {
         ask(&mut ring, udp.as_raw_fd(), SOCKET_URING_OP_SIOCINQ),
         Ok(5)
     );
-    // A Unix socket does not say.
-    let (unix, _unix_peer) = unix_pair();
-    let untold = ask(&mut ring, unix.as_raw_fd(), SOCKET_URING_OP_SIOCINQ);
-    assert_eq!(untold, Err(Errno::EOPNOTSUPP));
+    let (unix, mut unix_peer) = unix_pair();
+    unix_peer.write_all(b"seven..").expect("written");
+    match ask(&mut ring, unix.as_raw_fd(), SOCKET_URING_OP_SIOCINQ) {
+        Err(Errno::EOPNOTSUPP) => skip_feature("this kernel's Unix sockets do not say"),
+        waiting => assert_eq!(waiting, Ok(7)),
+    }
 }
 
 #[test]
@@ -119,9 +121,11 @@ fn options_are_read_and_written_and_agree_with_the_system_calls() {
         assert_eq!(set(&mut ring, fd, level, name, value), Ok(0));
         assert_eq!(told(fd, level, name), value);
     }
-    // Reading is for options of the socket itself only.
     let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
-    assert_eq!(get(&mut ring, fd, level, name), Err(Errno::EOPNOTSUPP));
+    match get(&mut ring, fd, level, name) {
+        Err(Errno::EOPNOTSUPP) => skip_feature("this kernel reads options of the socket only"),
+        value => assert_eq!(value, Ok(told(fd, level, name))),
+    }
 }
 
 #[test]
