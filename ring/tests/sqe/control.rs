@@ -1,6 +1,6 @@
 //! What steers other operations, rings and processes.
 
-use annulus_ring::Opcode;
+use annulus_ring::{CancelMatch, Opcode};
 use annulus_syscalls::io_uring::{__kernel_timespec, futex_waitv, io_uring_sqe};
 
 use super::{address, entry, prepared, want};
@@ -32,6 +32,14 @@ fn cancels() {
     assert_eq!(
         entry!(prep_cancel_fd_user_data(5, 9, 1)),
         cancel(5, 9, 1 | 2 | 16)
+    );
+    let which = CancelMatch::fd(5).with_opcode(Opcode::RECV).all();
+    assert_eq!(
+        entry!(prep_cancel_match(&which)),
+        io_uring_sqe {
+            len: u32::from(Opcode::RECV.0),
+            ..cancel(5, 0, 1 | 2 | 32)
+        }
     );
     assert_eq!(
         entry!(prep_cancel_op(Opcode::RECV, 1)),

@@ -128,6 +128,15 @@ fn files() {
         }
     );
     assert_eq!(
+        entry!(prep_files_update_alloc(fds.as_mut_ptr(), 2)),
+        io_uring_sqe {
+            addr: address(&fds),
+            len: 2,
+            off: u64::from(u32::MAX),
+            ..want(Opcode::FILES_UPDATE, -1)
+        }
+    );
+    assert_eq!(
         entry!(prep_fixed_fd_install(3, 1)),
         io_uring_sqe {
             flags: 1,
