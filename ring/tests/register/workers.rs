@@ -5,10 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
 use annulus_ring::{Errno, Ring, SqeFlags, WorkersMax};
 
-use super::{next, queue, ring, run};
+use super::{FAR, next, queue, ring, run};
 
 /// A named pipe, removed when dropped: to open one end blocks until the other is opened.
 struct Fifo(PathBuf, CString);
@@ -57,10 +59,14 @@ fn opened(ring: &mut Ring) -> u64 {
     cqe.user_data()
 }
 
-/// The `/proc` folders of the calling thread's workers.
-fn workers() -> Vec<PathBuf> {
+fn thread_id() -> libc::pid_t {
     // SAFETY: takes nothing.
-    let name = format!("iou-wrk-{}", unsafe { libc::gettid() });
+    unsafe { libc::gettid() }
+}
+
+/// The `/proc` folders of a thread's workers.
+fn workers_of(thread: libc::pid_t) -> Vec<PathBuf> {
+    let name = format!("iou-wrk-{thread}");
     let tasks = fs::read_dir("/proc/self/task").expect("the threads of this process");
     let folders = tasks.map(|task| task.expect("an entry").path());
     folders
@@ -105,7 +111,7 @@ fn workers_start_on_their_processors() {
     let first = first_cpu();
     ring.set_worker_cpus(&[first]).expect("set");
     employ(&mut ring);
-    let there = workers();
+    let there = workers_of(thread_id());
     assert!(!there.is_empty());
     for worker in &there {
         assert_eq!(cpus(worker), first.to_string());
@@ -172,6 +178,35 @@ fn one_worker_takes_turns() {
     for (n, fifo) in (0..).zip(&fifos) {
         let _writer = fifo.open();
         assert_eq!(opened(&mut ring), n);
-        assert_eq!(workers().len(), 1);
+        assert_eq!(workers_of(thread_id()).len(), 1);
     }
+}
+
+/// Looks until the workers of a thread that has ended are gone.
+fn wait_until_gone(thread: libc::pid_t) {
+    let start = Instant::now();
+    while !workers_of(thread).is_empty() {
+        assert!(start.elapsed() < FAR, "they stay");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn workers_end_with_the_thread_they_work_for() {
+    let (tid, ring) = thread::spawn(|| {
+        let mut ring = ring();
+        employ(&mut ring);
+        assert!(!workers_of(thread_id()).is_empty());
+        (thread_id(), ring)
+    })
+    .join()
+    .expect("no panic");
+    // The ring lives on, but its workers were the thread's.
+    wait_until_gone(tid);
+    let mut ring = ring;
+    employ(&mut ring);
+    assert!(
+        !workers_of(thread_id()).is_empty(),
+        "this thread has its own"
+    );
 }
