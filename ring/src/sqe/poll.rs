@@ -23,7 +23,9 @@ impl Sqe {
         self.prep_poll(fd, mask, poll::IORING_POLL_ADD_MULTI)
     }
 
-    /// Ends the poll that carries `user_data`. The result is 0, ENOENT, or EALREADY.
+    /// Ends the poll that carries `user_data`: it completes with ECANCELED. The result is 0, ENOENT,
+    /// or EALREADY if it is just being woken: a multishot poll may then end with what woke it, or go
+    /// on, so the removal is repeated until its last completion has come.
     #[inline]
     pub fn prep_poll_remove(&mut self, user_data: u64) -> &mut Sqe {
         self.prep(Common {

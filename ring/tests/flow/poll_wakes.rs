@@ -177,6 +177,70 @@ fn polls_that_are_removed_while_they_wake_end_once() {
 }
 
 #[test]
+fn multishot_polls_that_are_removed_while_they_wake_end_once_and_stay_silent() {
+    for mut ring in [ring(), pinned_ring()] {
+        let counter = eventfd();
+        let is_over = AtomicU64::new(0);
+        let (mut wakes, mut repeated) = (0, 0);
+        thread::scope(|scope| {
+            let _over = OverOnDrop(&is_over);
+            // 1. Another thread signals all the time.
+            scope.spawn(|| {
+                while is_over.load(Ordering::Acquire) == 0 {
+                    signal(&counter);
+                    thread::yield_now();
+                }
+            });
+            for round in 0..rounds(5_000) {
+                let (poll, removal) = (2 * round, 2 * round + 1);
+                entry(&mut ring, poll).prep_poll_multishot(counter.as_raw_fd(), IN);
+                ring.submit().expect("submitted");
+                if round % 2 == 0 {
+                    assert_eq!(reap_one(&mut ring).result(), Ok(IN));
+                    wakes += 1;
+                }
+                // 2. A removal that meets a wake says EALREADY and is repeated.
+                let (mut last, mut removed) = (None, Some(Err(Errno::EALREADY)));
+                while last.is_none() || removed.is_none() {
+                    if removed == Some(Err(Errno::EALREADY)) && last.is_none() {
+                        entry(&mut ring, removal).prep_poll_remove(poll);
+                        removed = None;
+                        repeated += 1;
+                    }
+                    let cqe = reap_one(&mut ring);
+                    if cqe.user_data() == removal {
+                        removed = Some(cqe.result());
+                        continue;
+                    }
+                    // 3. Nothing of a poll comes after its last, so not in a later round.
+                    assert_eq!(cqe.user_data(), poll);
+                    assert_eq!(last, None, "after its last");
+                    wakes += u64::from(cqe.result() == Ok(IN));
+                    if !cqe.more() {
+                        last = Some(cqe.result());
+                    }
+                }
+                // The removal that it met may have turned its wake into its last.
+                let is_end = matches!(last, Some(Err(Errno::ECANCELED) | Ok(IN)));
+                assert!(is_end, "{last:?}");
+                let _ = read_count(&counter);
+            }
+        });
+        repeated -= rounds(5_000);
+        println!("woken {wakes} times, removed once more {repeated} times");
+    }
+}
+
+/// Ends the other thread, in a panic too.
+struct OverOnDrop<'a>(&'a AtomicU64);
+
+impl Drop for OverOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::Release);
+    }
+}
+
+#[test]
 fn a_terminal_which_has_two_places_to_wait_at_is_polled() {
     let mut ring = ring();
     // SAFETY: takes a number only.
