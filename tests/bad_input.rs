@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use annulus::fs::{File, OpenOptions};
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream};
-use annulus::runtime::{RecvMode, Runtime};
+use annulus::runtime::{KernelKind, RecvMode, Runtime};
 use annulus_tests::{
     IO_URING, connected, current_thread, fd_limit, for_each_runtime, in_child, multi_thread, refuse,
 };
 
-/// Builds runtimes where io_uring_setup answers `errno`; the error's text has to say `cause` and
+/// Builds runtimes that have to have io_uring where io_uring_setup answers `errno`; the error's text has to say `cause` and
 /// `remedy`.
 fn refused(errno: i32, cause: &str, remedy: &str) {
     refuse(&IO_URING[..1], errno).expect("a filter needs no privilege");
     for mut builder in [current_thread(RecvMode::Auto), multi_thread(RecvMode::Auto)] {
+        builder.kernel(KernelKind::Uring);
         let error = builder.build().expect_err("there is no ring to be had");
         let text = error.to_string();
         println!("{text}");

@@ -9,16 +9,12 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UdpSocket};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus_tests::{
-    IO_URING, connected, current_thread, in_child, multi_thread, on_thread, refuse, turns,
+    IO_URING, connected, current_thread, in_child, kill_rings, multi_thread, on_thread, refuse,
+    turns,
 };
 
 fn runtime(mode: RecvMode) -> Runtime {
     current_thread(mode).build().expect("the runtime builds")
-}
-
-/// From now on no ring can be entered by this thread.
-fn kill_ring() {
-    refuse(&IO_URING[1..2], libc::EPERM).expect("a filter needs no privilege");
 }
 
 async fn refused<T>(what: &str, attempt: impl Future<Output = std::io::Result<T>>) {
@@ -65,7 +61,7 @@ fn waiting_for_sockets(mode: RecvMode) {
         });
         turns().await;
         // 2. The ring dies; all are told.
-        kill_ring();
+        kill_rings();
         for task in [reading, writing, accepting, receiving] {
             task.await.expect("the error is the ring's");
         }
@@ -86,7 +82,7 @@ fn a_future_that_nothing_can_wake_panics_with_the_errno() {
             let runtime = runtime(RecvMode::Auto);
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 runtime.block_on(async {
-                    kill_ring();
+                    kill_rings();
                     std::future::pending::<()>().await;
                 });
             }));
@@ -109,7 +105,7 @@ fn a_dead_ring_waits_without_spinning() {
             send.send(()).expect("somebody waits");
         });
         runtime.block_on(async {
-            kill_ring();
+            kill_rings();
             refused("open", File::open("/dev/null")).await;
             let before = cpu_time();
             receive.await.expect("it is sent");
@@ -141,7 +137,7 @@ fn one_dead_worker_leaves_the_others_alone_and_the_runtime_ends() {
                         let _ = stream.read_u8().await.expect_err("a dead ring, or the end");
                     });
                     turns().await;
-                    kill_ring();
+                    kill_rings();
                     turns().await;
                     drop(reading);
                 })

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use annulus_tests::{EPOLL, FdKind, descriptors, for_each_runtime, in_child, refuse, stress};
+use annulus_tests::{
+    EPOLL, FdKind, descriptors, for_each_runtime, in_child, on_uring, refuse, stress,
+};
 
 /// Round trips of each connection in a full run.
 const ROUNDS: u64 = 2000;
@@ -28,6 +30,9 @@ async fn ask(stream: impl annulus::io::AsyncRead + annulus::io::AsyncWrite, roun
 
 #[test]
 fn an_echo_needs_no_epoll() {
+    if !on_uring("it waits in epoll") {
+        return;
+    }
     in_child("an_echo_needs_no_epoll", || {
         // 1. From here on there is no epoll in this process.
         refuse(EPOLL, libc::ENOSYS).expect("a filter needs no privilege");

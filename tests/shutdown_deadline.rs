@@ -10,7 +10,8 @@ use annulus::fs::OpenOptions;
 use annulus::runtime::{Builder, RecvMode, Runtime};
 use annulus::uring::read_at;
 use annulus_tests::{
-    Quarantine, Throttle, current_thread, in_child, multi_thread, settled_blocking, skip, turns,
+    Quarantine, Throttle, current_thread, in_child, is_emulated, multi_thread, settled_blocking,
+    skip, turns,
 };
 
 #[global_allocator]
@@ -62,6 +63,10 @@ fn stall(mut builder: Builder, end: impl FnOnce(Runtime)) {
     settled_blocking("every read is in flight", || {
         annulus::stats().ops_in_flight >= READS as u64
     });
+    // What no thread of the emulated kernel has begun would be cancelled.
+    settled_blocking("every read is begun", || {
+        !is_emulated() || threads_on_disk() >= READS
+    });
 
     // 2. The runtime ends while they are there.
     let start = Instant::now();
@@ -88,6 +93,20 @@ fn stall(mut builder: Builder, end: impl FnOnce(Runtime)) {
     let changed = HEAP.changed();
     println!("{changed} freed blocks changed");
     assert_eq!(changed, 0);
+}
+
+/// How many threads of this process wait for a disk.
+fn threads_on_disk() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").expect("there is /proc");
+    let waits = |path: std::path::PathBuf| {
+        let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+        // The state follows the name, which is in parentheses.
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.starts_with(" D"))
+    };
+    threads
+        .filter(|thread| thread.as_ref().is_ok_and(|thread| waits(thread.path())))
+        .count()
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod child;
 mod counting;
 mod drops;
 mod flag;
+mod kernel;
 mod process;
 mod quarantine;
 mod random;
@@ -23,13 +24,14 @@ pub use child::in_child;
 pub use counting::{Counting, Heap};
 pub use drops::{Moment, Outcome, drop_at};
 pub use flag::Flag;
+pub use kernel::{is_emulated, on_uring};
 pub use process::{FdKind, descriptors, fd_limit, fd_limit_at_least, on_thread, rss_bytes};
 pub use quarantine::Quarantine;
 pub use random::Random;
 pub use runtimes::{
     current_thread, for_each_local, for_each_runtime, multi_thread, nothing_in_flight, serial,
 };
-pub use seccomp::{EPOLL, IO_URING, refuse};
+pub use seccomp::{EPOLL, IO_URING, kill_rings, refuse};
 pub use settled::{settled, settled_blocking, turns};
 pub use sockets::{connected, connected_narrow, fill, has_closed};
 pub use stress::{percent, skip, stress};

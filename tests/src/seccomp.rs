@@ -4,6 +4,8 @@ use std::io;
 
 use libc::{c_long, sock_filter, sock_fprog};
 
+use crate::is_emulated;
+
 /// The calls without which there is no ring.
 pub const IO_URING: &[c_long] = &[
     libc::SYS_io_uring_setup,
@@ -20,7 +22,30 @@ pub const EPOLL: &[c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
 ];
+
+/// The calls that wait in an epoll instance.
+const EPOLL_WAIT: &[c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+];
+
+/// From now on no ring can be entered by this thread, nor by those it starts: EPERM.
+///
+/// # Panics
+///
+/// If the filter is refused, which it needs no privilege for.
+pub fn kill_rings() {
+    let calls = if is_emulated() {
+        EPOLL_WAIT
+    } else {
+        &IO_URING[1..2]
+    };
+    refuse(calls, libc::EPERM).expect("a filter needs no privilege");
+}
 
 /// Makes `calls` answer `errno` on this thread and on those it starts from now on. It cannot be
 /// taken back, so it belongs into [`in_child`](crate::in_child).

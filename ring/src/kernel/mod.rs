@@ -108,6 +108,17 @@ impl Kernel {
         }
     }
 
+    /// Whether [`Ring::taskrun`] tells of all that an enter would bring. Where it does not, what
+    /// became ready is found by entering only.
+    #[inline]
+    #[must_use]
+    pub fn announces_work(&self) -> bool {
+        match self {
+            Kernel::Uring(_) => true,
+            Kernel::Emulated(_) => false,
+        }
+    }
+
     /// Whether `opcode` is there.
     #[must_use]
     pub fn supports(&self, opcode: Opcode) -> bool {

@@ -179,6 +179,13 @@ fn a_failed_zero_copy_send_ends_alike() {
         let mut all = reap(ring, 3);
         all.extend(now(ring));
         drop(theirs);
+        let (unix, _peer) = unix_pair();
+        push(ring, 2, |sqe| {
+            // SAFETY: as above.
+            unsafe { sqe.prep_send_zc(unix.as_raw_fd(), b"x".as_ptr(), 1, 0, 0) };
+        });
+        all.extend(reap(ring, 1));
+        all.extend(now(ring));
         all.sort_by_key(|seen| seen.0);
         all
     });

@@ -123,7 +123,8 @@ impl Core {
         self.prepare();
         let idle = {
             let ring = self.table.ring().borrow();
-            ring.sq_queued() == 0 && !ring.taskrun() && !ring.cq_overflowed()
+            let announced = self.home.kernel().announces_work();
+            announced && ring.sq_queued() == 0 && !ring.taskrun() && !ring.cq_overflowed()
         };
         if !idle {
             self.enter(0, None);

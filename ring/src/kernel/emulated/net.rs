@@ -7,7 +7,7 @@ use annulus_syscalls::io_uring::flags::net::{
     IORING_ACCEPT_DONTWAIT, IORING_ACCEPT_POLL_FIRST, IORING_RECVSEND_BUNDLE,
     IORING_RECVSEND_FIXED_BUF, IORING_RECVSEND_POLL_FIRST, IORING_SEND_VECTORIZED,
 };
-use annulus_syscalls::io_uring::{io_uring_recvmsg_out, io_uring_sqe};
+use annulus_syscalls::io_uring::{io_uring_recvmsg_out, io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 
 use super::last_errno;
@@ -116,6 +116,9 @@ pub(super) fn send(op: &mut Operation, ready: bool) -> Attempt {
         bits if bits & IORING_RECVSEND_FIXED_BUF != 0 => return failed(Errno::EFAULT),
         _ => {}
     }
+    if op.sqe.opcode == op::IORING_OP_SEND_ZC && lacks_zero_copy(op.sqe.fd) {
+        return failed(Errno::EOPNOTSUPP);
+    }
     if waits_first(op, ready) {
         return Attempt::Wait(POLLOUT);
     }
@@ -132,6 +135,12 @@ pub(super) fn send(op: &mut Operation, ready: bool) -> Attempt {
     transferred(op, moved, len, POLLOUT)
 }
 
+/// Whether io_uring would refuse to send from such a socket without a copy.
+fn lacks_zero_copy(fd: i32) -> bool {
+    let with = [libc::AF_INET, libc::AF_INET6, libc::AF_VSOCK];
+    option(fd, libc::SO_DOMAIN).is_some_and(|domain| !with.contains(&domain))
+}
+
 /// The 16-bit `addr_len` at the start of its 32-bit place; 0 without an address.
 fn destination_len(sqe: &io_uring_sqe) -> u32 {
     let [low, high, ..] = sqe.file_index.to_ne_bytes();
@@ -144,6 +153,9 @@ fn destination_len(sqe: &io_uring_sqe) -> u32 {
 pub(super) fn sendmsg(op: &mut Operation, ready: bool) -> Attempt {
     if op.sqe.ioprio & IORING_RECVSEND_FIXED_BUF != 0 {
         return failed(Errno::EFAULT);
+    }
+    if op.sqe.opcode == op::IORING_OP_SENDMSG_ZC && lacks_zero_copy(op.sqe.fd) {
+        return failed(Errno::EOPNOTSUPP);
     }
     if waits_first(op, ready) {
         return Attempt::Wait(POLLOUT);
@@ -179,7 +191,9 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
     let mut message = unsafe { theirs.read_unaligned() };
     let (address, room) = op.buffer();
     let multishot = op.is_multishot();
-    let (name_room, control_room) = (message.msg_namelen as usize, message.msg_controllen);
+    let name_room = message.msg_namelen as usize;
+    #[allow(clippy::unnecessary_cast, reason = "its type is another in musl")]
+    let control_room = message.msg_controllen as usize;
     let before = if multishot {
         HEAD + name_room + control_room
     } else {

@@ -136,7 +136,7 @@ impl Shared {
         }
         let submitted = state.submit(to_submit);
         if state.os.ready.take_fresh() {
-            self.harvest(&mut state);
+            self.harvest(&mut state)?;
         }
         if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
             return Ok(submitted);
@@ -166,7 +166,7 @@ impl Shared {
             }
             if enough {
                 looked = true;
-                self.harvest(&mut state);
+                self.harvest(&mut state)?;
                 continue;
             }
             let now_ns = state.os.now_ns(Clock::Monotonic);
@@ -186,20 +186,26 @@ impl Shared {
             looked = true;
             state = self.lock();
             state.tell(&events);
-            if woken.is_err() {
+            if let Err(errno) = woken {
                 state.settle();
-                return state.unless_some(Errno::EINTR);
+                return state.unless_some(errno);
             }
         }
     }
 
     /// Tries again what epoll says is ready, without waiting.
-    fn harvest(&self, state: &mut State) {
+    ///
+    /// # Errors
+    /// What forbids to ask, such as a seccomp filter.
+    fn harvest(&self, state: &mut State) -> Result<(), Errno> {
         let mut events = Events::new();
-        // EINTR cannot come where nothing waits.
-        let _ = events.wait(self.epoll.number(), Some(0), None);
+        match events.wait(self.epoll.number(), Some(0), None) {
+            Ok(()) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
         state.os.ready.take_fresh();
         state.tell(&events);
+        Ok(())
     }
 
     /// `IORING_REGISTER_SYNC_CANCEL`: cancels, and waits until what runs is done.
@@ -379,7 +385,7 @@ impl Events {
     /// Waits up to `span_ns` (`None`: without limit).
     ///
     /// # Errors
-    /// EINTR.
+    /// EINTR; what a seccomp filter says.
     fn wait(
         &mut self,
         epoll: i32,
