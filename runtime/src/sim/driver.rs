@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use annulus_ring::Kernel;
 use annulus_ring::kernel::{Faults, Installed, Network, Simulated, SimulatedWorld};
 
-use super::{Outcome, Software};
+use super::{Configure, Outcome, Software};
 use crate::runtime::{Builder, Runtime, worker};
 use crate::task::JoinHandle;
 
@@ -24,6 +25,7 @@ pub(super) struct Driver {
     world: SimulatedWorld,
     machines: Vec<Machine>,
     pub(super) workers: usize,
+    pub(super) configure: Configure,
     started_ns: u64,
     end_ns: u64,
     /// Last: what ends with the machines still asks the world.
@@ -36,6 +38,7 @@ struct Machine {
     software: Software,
     is_client: bool,
     workers: usize,
+    configure: Configure,
     running: Option<Running>,
     /// A client that has ended well.
     done: bool,
@@ -75,6 +78,7 @@ impl Driver {
             world,
             machines: Vec::new(),
             workers: WORKERS,
+            configure: Rc::new(|_| ()),
             started_ns,
             end_ns: started_ns + DURATION_MAX.as_nanos() as u64,
             _installed: installed,
@@ -115,6 +119,7 @@ impl Driver {
             software,
             is_client,
             workers: self.workers,
+            configure: Rc::clone(&self.configure),
             running: None,
             done: false,
         });
@@ -140,7 +145,9 @@ impl Driver {
     pub(super) fn start(&mut self, name: &str) {
         let machine = self.machine(name);
         machine.kernel.set_up(true);
-        let runtime = Builder::new_multi_thread()
+        let mut builder = Builder::new_multi_thread();
+        (machine.configure)(&mut builder);
+        let runtime = builder
             .worker_threads(machine.workers)
             .build_stepped(&Kernel::Simulated(machine.kernel.clone()))
             .expect("a simulated host has what a runtime needs");
@@ -156,6 +163,11 @@ impl Driver {
         let machine = self.machine(name);
         machine.kernel.set_up(false);
         machine.running = None;
+    }
+
+    #[track_caller]
+    pub(super) fn stop(&mut self, name: &str) {
+        self.machine(name).running = None;
     }
 
     // ---- The loop -----------------------------------------------------------------------

@@ -34,17 +34,22 @@
 mod driver;
 mod seeds;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 pub use annulus_ring::kernel::{Fault, Faults, Network};
-pub use seeds::seeds;
+pub use seeds::{Totals, seeds};
 
+use crate::runtime::Builder;
 use driver::Driver;
 
 /// What software on a host ends with.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+type Configure = Rc<dyn Fn(&mut Builder)>;
 
 type Software = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Outcome> + Send>>>;
 
@@ -76,6 +81,7 @@ type Software = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Outcome> + Send>>>;
 /// ```
 pub struct Sim {
     driver: Driver,
+    counts: BTreeMap<&'static str, u64>,
 }
 
 impl Sim {
@@ -90,6 +96,7 @@ impl Sim {
     pub fn new(seed: u64) -> Sim {
         Sim {
             driver: Driver::new(seed),
+            counts: BTreeMap::new(),
         }
     }
 
@@ -114,6 +121,26 @@ impl Sim {
     pub fn workers(&mut self, workers: usize) -> &mut Sim {
         assert!(workers > 0, "a host needs a worker");
         self.driver.workers = workers;
+        self
+    }
+
+    /// Settings of the runtimes of hosts that are added from now on: `configure` is called each
+    /// time one is built. The number of workers and the kernel are the simulation's.
+    ///
+    /// ```
+    /// use annulus::runtime::RecvMode;
+    ///
+    /// annulus::sim_install!();
+    ///
+    /// let mut sim = annulus::sim::Sim::new(7);
+    /// sim.runtime(|builder| {
+    ///     builder.recv_mode(RecvMode::Hot).ring_entries(8, 16);
+    /// });
+    /// sim.client("client", async { Ok(()) });
+    /// sim.run().unwrap();
+    /// ```
+    pub fn runtime(&mut self, configure: impl Fn(&mut Builder) + 'static) -> &mut Sim {
+        self.driver.configure = Rc::new(configure);
         self
     }
 
@@ -182,6 +209,18 @@ impl Sim {
         self
     }
 
+    /// Ends a host's runtime, as dropping it does: its tasks are dropped, its operations cancelled
+    /// and waited for, its sockets closed.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such host.
+    #[track_caller]
+    pub fn stop(&mut self, host: &str) -> &mut Sim {
+        self.driver.stop(host);
+        self
+    }
+
     /// Stops a host, if it runs, and starts it again.
     ///
     /// # Panics
@@ -226,6 +265,12 @@ impl Sim {
     #[must_use]
     pub fn injected(&self) -> Faults {
         self.driver.faults()
+    }
+
+    /// Adds to a number of the test's own, of which [`seeds`] gives the sum.
+    pub fn count(&mut self, what: &'static str, by: u64) -> &mut Sim {
+        *self.counts.entry(what).or_insert(0) += by;
+        self
     }
 
     /// A number that stands for everything that has happened: equal for equal runs.
