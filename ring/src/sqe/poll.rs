@@ -7,6 +7,9 @@ use crate::opcode::Opcode;
 
 impl Sqe {
     /// Waits until `fd` is ready for one of `mask` (`POLL*`). The result is the mask that holds.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_poll_add(&mut self, fd: i32, mask: u32) -> &mut Sqe {
         self.prep_poll(fd, mask, 0)
@@ -24,6 +27,9 @@ impl Sqe {
     }
 
     /// Ends the poll that carries `user_data`. The result is 0, ENOENT, or EALREADY.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_poll_remove(&mut self, user_data: u64) -> &mut Sqe {
         self.prep(Common {
