@@ -204,6 +204,9 @@ impl LentBuf {
     ///
     /// # Panics
     /// If the buffer is smaller.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     pub fn prep_read<'a>(
         &self,
         sqe: &'a mut Sqe,
@@ -221,6 +224,9 @@ impl LentBuf {
     ///
     /// # Panics
     /// If the buffer is smaller.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     pub fn prep_write<'a>(
         &self,
         sqe: &'a mut Sqe,
@@ -239,6 +245,9 @@ impl LentBuf {
     ///
     /// # Panics
     /// If the buffer is smaller.
+    ///
+    /// # Kernel
+    /// Since 6.0.
     pub fn prep_send_zc<'a>(
         &self,
         sqe: &'a mut Sqe,

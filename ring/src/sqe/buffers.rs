@@ -10,6 +10,9 @@ impl Sqe {
     /// # Safety
     /// All of the memory is valid for writes, lent until each buffer was named by a CQE or
     /// removed again.
+    ///
+    /// # Kernel
+    /// Since 5.7.
     #[inline]
     pub unsafe fn prep_provide_buffers(
         &mut self,
@@ -31,6 +34,9 @@ impl Sqe {
     }
 
     /// Takes up to `count` buffers of `group` back. The result is how many.
+    ///
+    /// # Kernel
+    /// Since 5.7.
     #[inline]
     pub fn prep_remove_buffers(&mut self, count: u16, group: u16) -> &mut Sqe {
         self.prep(Common {

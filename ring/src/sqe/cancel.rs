@@ -20,6 +20,9 @@ impl Sqe {
     /// The operation's own CQE comes in any case, and what it lent is lent until then: it has
     /// ECANCELED, or its own result, or, where a worker thread was interrupted, also EINTR or 512,
     /// the kernel's ERESTARTSYS.
+    ///
+    /// # Kernel
+    /// Since 5.5.
     #[inline]
     pub fn prep_cancel64(&mut self, user_data: u64, flags: u32) -> &mut Sqe {
         self.prep(Common {

@@ -16,6 +16,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `path` ends in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_openat(
         &mut self,
@@ -38,6 +41,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `path` ends in a NUL and `how` is valid for reads, both lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_openat2(
         &mut self,
@@ -60,6 +66,9 @@ impl Sqe {
     /// # Safety
     /// `path` ends in a NUL, lent until consumed; `out` is valid for writes of a `struct statx`
     /// (256 bytes), lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_statx(
         &mut self,
@@ -81,12 +90,18 @@ impl Sqe {
 
     /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The result is 0.
     /// A failure does not break the chain that the entry is in: look at the result.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_fsync(&mut self, fd: i32, flags: u32) -> &mut Sqe {
         self.prep(on_file(Opcode::FSYNC, fd)).with_op_flags(flags)
     }
 
     /// As [`prep_fsync`](Sqe::prep_fsync), of the `len` bytes from `offset` (both 0: of all).
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_fsync_range(&mut self, fd: i32, flags: u32, offset: u64, len: u32) -> &mut Sqe {
         self.prep(Common {
@@ -101,6 +116,9 @@ impl Sqe {
 
     /// `sync_file_range`(2) of `len` bytes (0: to the end) from `offset`. The result is 0.
     /// A failure does not break the chain that the entry is in: look at the result.
+    ///
+    /// # Kernel
+    /// Since 5.2.
     #[inline]
     pub fn prep_sync_file_range(&mut self, fd: i32, len: u32, offset: u64, flags: u32) -> &mut Sqe {
         self.prep(Common {
@@ -115,6 +133,9 @@ impl Sqe {
 
     /// `fallocate`(2) with `FALLOC_FL_*` mode, `len` bytes from `offset`. The result is 0.
     /// A failure does not break the chain that the entry is in: look at the result.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub fn prep_fallocate(&mut self, fd: i32, mode: i32, offset: u64, len: u64) -> &mut Sqe {
         self.prep(Common {
@@ -139,6 +160,9 @@ impl Sqe {
     }
 
     /// `posix_fadvise`(2): `POSIX_FADV_*` advice for `len` bytes from `offset`. The result is 0.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub fn prep_fadvise(&mut self, fd: i32, offset: u64, len: u32, advice: i32) -> &mut Sqe {
         self.prep(Common {
@@ -171,6 +195,9 @@ impl Sqe {
     ///
     /// # Safety
     /// The range is the caller's, who answers for what the advice does to its contents.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_madvise(&mut self, start: *mut c_void, len: u32, advice: i32) -> &mut Sqe {
         self.prep(Common {
@@ -210,6 +237,9 @@ impl Sqe {
     /// # Safety
     /// `fds` is valid for reads, and for writes if `offset` lets the kernel choose the slots,
     /// lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_files_update(&mut self, fds: *mut i32, count: u32, offset: u32) -> &mut Sqe {
         self.prep(Common {

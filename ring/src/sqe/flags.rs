@@ -12,19 +12,20 @@ pub struct SqeFlags(u8);
 impl SqeFlags {
     /// No flag.
     pub const NONE: SqeFlags = SqeFlags(0);
-    /// The descriptor is an index of the registered file table.
+    /// The descriptor is an index of the registered file table. Since 5.1.
     pub const FIXED_FILE: SqeFlags = SqeFlags(raw::IOSQE_FIXED_FILE);
-    /// Start only when everything before has completed.
+    /// Start only when everything before has completed. Since 5.2.
     pub const IO_DRAIN: SqeFlags = SqeFlags(raw::IOSQE_IO_DRAIN);
     /// The next entry starts when this one has succeeded, and is cancelled if it fails.
+    /// Since 5.3.
     pub const IO_LINK: SqeFlags = SqeFlags(raw::IOSQE_IO_LINK);
-    /// The next entry starts when this one has completed, well or not.
+    /// The next entry starts when this one has completed, well or not. Since 5.5.
     pub const IO_HARDLINK: SqeFlags = SqeFlags(raw::IOSQE_IO_HARDLINK);
-    /// Hand it to a worker thread at once.
+    /// Hand it to a worker thread at once. Since 5.6.
     pub const ASYNC: SqeFlags = SqeFlags(raw::IOSQE_ASYNC);
-    /// Take a buffer of a group.
+    /// Take a buffer of a group. Since 5.7.
     pub const BUFFER_SELECT: SqeFlags = SqeFlags(raw::IOSQE_BUFFER_SELECT);
-    /// No CQE if it succeeds.
+    /// No CQE if it succeeds. Since 5.17.
     pub const CQE_SKIP_SUCCESS: SqeFlags = SqeFlags(raw::IOSQE_CQE_SKIP_SUCCESS);
 
     /// The flags with these bits.

@@ -10,6 +10,9 @@ impl Sqe {
     ///
     /// # Safety
     /// Both paths end in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.11.
     #[inline]
     pub unsafe fn prep_renameat(
         &mut self,
@@ -33,6 +36,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `path` ends in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.11.
     #[inline]
     pub unsafe fn prep_unlinkat(
         &mut self,
@@ -54,6 +60,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `path` ends in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.15.
     #[inline]
     pub unsafe fn prep_mkdirat(&mut self, dirfd: i32, path: *const c_char, mode: u32) -> &mut Sqe {
         self.prep(Common {
@@ -69,6 +78,9 @@ impl Sqe {
     ///
     /// # Safety
     /// Both paths end in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.15.
     #[inline]
     pub unsafe fn prep_linkat(
         &mut self,
@@ -92,6 +104,9 @@ impl Sqe {
     ///
     /// # Safety
     /// Both paths end in a NUL, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.15.
     #[inline]
     pub unsafe fn prep_symlinkat(
         &mut self,

@@ -10,6 +10,9 @@ use crate::opcode::Opcode;
 impl Sqe {
     /// Posts a CQE with `user_data` and `res` in the ring `target_fd`. `flags` are
     /// `IORING_MSG_RING_*`. The result here is 0, or EOVERFLOW if the target is full.
+    ///
+    /// # Kernel
+    /// Since 5.18.
     #[inline]
     pub fn prep_msg_ring(
         &mut self,

@@ -191,6 +191,9 @@ impl Sqe {
     }
 
     /// `IORING_OP_NOP`: completes with 0.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_nop(&mut self) -> &mut Sqe {
         self.prep(Common {

@@ -7,6 +7,9 @@ use crate::opcode::Opcode;
 
 impl Sqe {
     /// Waits until `fd` is ready for one of `mask` (`POLL*`). The result is the mask that holds.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_poll_add(&mut self, fd: i32, mask: u32) -> &mut Sqe {
         self.prep_poll(fd, mask, 0)
@@ -26,6 +29,9 @@ impl Sqe {
     /// Ends the poll that carries `user_data`: it completes with ECANCELED. The result is 0, ENOENT,
     /// or EALREADY if it is just being woken: a multishot poll may then end with what woke it, or go
     /// on, so the removal is repeated until its last completion has come.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub fn prep_poll_remove(&mut self, user_data: u64) -> &mut Sqe {
         self.prep(Common {

@@ -14,6 +14,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for writes of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_read(&mut self, fd: i32, buf: *mut u8, len: u32, offset: u64) -> &mut Sqe {
         self.prep(rw(Opcode::READ, fd, address(buf), len, offset))
@@ -25,6 +28,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for reads of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_write(
         &mut self,
@@ -41,6 +47,9 @@ impl Sqe {
     /// # Safety
     /// `iov` is valid for reads of `count` entries, lent until consumed; each entry is valid for
     /// writes of its length, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub unsafe fn prep_readv(
         &mut self,
@@ -59,6 +68,9 @@ impl Sqe {
     /// # Safety
     /// `iov` is valid for reads of `count` entries, lent until consumed; each entry is valid for
     /// reads of its length, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub unsafe fn prep_writev(
         &mut self,
@@ -76,6 +88,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for writes of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub unsafe fn prep_read_fixed(
         &mut self,
@@ -94,6 +109,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for reads of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.1.
     #[inline]
     pub unsafe fn prep_write_fixed(
         &mut self,
@@ -172,6 +190,9 @@ impl Sqe {
     ///
     /// # Safety
     /// The buffers of `group` are lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.7.
     #[inline]
     pub unsafe fn prep_read_select(
         &mut self,

@@ -14,6 +14,9 @@ impl Sqe {
     /// # Safety
     /// `addr_len` is null, or valid for reads and writes and `addr` valid for writes of `*addr_len`
     /// bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.5.
     #[inline]
     pub unsafe fn prep_accept(
         &mut self,
@@ -68,6 +71,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `addr` is valid for reads of `addr_len` bytes, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.5.
     #[inline]
     pub unsafe fn prep_connect(&mut self, fd: i32, addr: *const c_void, addr_len: u32) -> &mut Sqe {
         self.prep(Common {
@@ -122,6 +128,9 @@ impl Sqe {
     }
 
     /// `shutdown`(2): `how` is `SHUT_*`. The result is 0.
+    ///
+    /// # Kernel
+    /// Since 5.11.
     #[inline]
     pub fn prep_shutdown(&mut self, fd: i32, how: i32) -> &mut Sqe {
         self.prep(on_socket(Opcode::SHUTDOWN, fd, how as u32))
@@ -130,12 +139,18 @@ impl Sqe {
     /// `close`(2). The result is 0; the number is free afterwards, whatever the result.
     ///
     /// The descriptor must be the caller's to close when the entry is consumed.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub fn prep_close(&mut self, fd: i32) -> &mut Sqe {
         self.prep(on_socket(Opcode::CLOSE, fd, 0))
     }
 
     /// Empties `slot` of the registered file table. The result is 0.
+    ///
+    /// # Kernel
+    /// Since 5.15.
     #[inline]
     pub fn prep_close_direct(&mut self, slot: u32) -> &mut Sqe {
         self.prep(on_socket(Opcode::CLOSE, 0, 0));
@@ -144,6 +159,9 @@ impl Sqe {
 
     /// For a prepared accept, open, socket or pipe: the result goes to `slot` of the registered
     /// file table instead of becoming a descriptor. EINVAL if the table has no such slot.
+    ///
+    /// # Kernel
+    /// Since 5.15.
     #[inline]
     pub fn set_direct_slot(&mut self, slot: u32) -> &mut Sqe {
         self.0.file_index = slot.min(SLOT_MAX) + 1;
@@ -152,6 +170,9 @@ impl Sqe {
 
     /// As [`set_direct_slot`](Sqe::set_direct_slot), the kernel choosing the slot: its number is
     /// the result.
+    ///
+    /// # Kernel
+    /// Since 5.19.
     #[inline]
     pub fn set_direct_alloc(&mut self) -> &mut Sqe {
         self.0.file_index = file::IORING_FILE_INDEX_ALLOC;

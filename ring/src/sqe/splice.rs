@@ -6,6 +6,9 @@ use crate::opcode::Opcode;
 impl Sqe {
     /// `splice`(2) of up to `len` bytes from `fd_in` to `fd_out` with `SPLICE_F_*` flags. The
     /// offset of a pipe is `u64::MAX`. The result is the number of bytes.
+    ///
+    /// # Kernel
+    /// Since 5.7.
     #[inline]
     pub fn prep_splice(
         &mut self,
@@ -30,6 +33,9 @@ impl Sqe {
 
     /// `tee`(2): duplicates up to `len` bytes from the pipe `fd_in` to the pipe `fd_out`. The
     /// result is the number of bytes.
+    ///
+    /// # Kernel
+    /// Since 5.8.
     #[inline]
     pub fn prep_tee(&mut self, fd_in: i32, fd_out: i32, len: u32, flags: u32) -> &mut Sqe {
         self.prep(Common {

@@ -16,6 +16,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for writes of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_recv(&mut self, fd: i32, buf: *mut u8, len: u32, flags: i32) -> &mut Sqe {
         self.prep(transfer(Opcode::RECV, fd, address(buf), len))
@@ -27,6 +30,9 @@ impl Sqe {
     ///
     /// # Safety
     /// The buffers of `group` are lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.7.
     #[inline]
     pub unsafe fn prep_recv_select(
         &mut self,
@@ -60,6 +66,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `buf` is valid for reads of `len` bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.6.
     #[inline]
     pub unsafe fn prep_send(&mut self, fd: i32, buf: *const u8, len: u32, flags: i32) -> &mut Sqe {
         self.prep(transfer(Opcode::SEND, fd, address(buf), len))
@@ -215,6 +224,9 @@ impl Sqe {
     /// # Safety
     /// `message` is valid for reads and writes; it, its name, control data and buffers are lent
     /// until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.3.
     #[inline]
     pub unsafe fn prep_recvmsg(&mut self, fd: i32, message: *mut c_void, flags: i32) -> &mut Sqe {
         self.prep(transfer(Opcode::RECVMSG, fd, address(message), 1))
@@ -251,6 +263,9 @@ impl Sqe {
     /// # Safety
     /// `message` is valid for reads; it, its name, control data and buffers are lent until the
     /// last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.3.
     #[inline]
     pub unsafe fn prep_sendmsg(&mut self, fd: i32, message: *const c_void, flags: i32) -> &mut Sqe {
         self.prep(transfer(Opcode::SENDMSG, fd, address(message), 1))

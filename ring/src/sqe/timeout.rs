@@ -19,6 +19,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.4.
     #[inline]
     pub unsafe fn prep_timeout(
         &mut self,
@@ -62,6 +65,9 @@ impl Sqe {
 
     /// Ends the timeout that carries `user_data`: it completes with ECANCELED. The result is 0,
     /// ENOENT, or EBUSY if it is just running out.
+    ///
+    /// # Kernel
+    /// Since 5.5.
     #[inline]
     pub fn prep_timeout_remove(&mut self, user_data: u64) -> &mut Sqe {
         self.prep(Common {
@@ -153,6 +159,9 @@ impl Sqe {
     ///
     /// # Safety
     /// `time` is valid for reads, lent until consumed.
+    ///
+    /// # Kernel
+    /// Since 5.5.
     #[inline]
     pub unsafe fn prep_link_timeout(
         &mut self,

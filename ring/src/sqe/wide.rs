@@ -173,6 +173,9 @@ impl WideSqe {
     }
 
     /// `IORING_OP_NOP128`: completes with 0.
+    ///
+    /// # Kernel
+    /// Since 6.19.
     pub fn prep_nop128(&mut self) -> &mut WideSqe {
         let user_data = self.user_data();
         *self = WideSqe::nop128();
@@ -183,6 +186,9 @@ impl WideSqe {
     ///
     /// # Safety
     /// As [`Sqe128::prep_uring_cmd128`].
+    ///
+    /// # Kernel
+    /// Since 6.19.
     pub unsafe fn prep_uring_cmd128(
         &mut self,
         number: u32,

@@ -12,6 +12,9 @@ impl Sqe {
     /// # Safety
     /// `path` and `name` end in a NUL, lent until consumed; `value` is valid for writes of `len`
     /// bytes, lent until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 5.19.
     #[inline]
     pub unsafe fn prep_getxattr(
         &mut self,
@@ -29,6 +32,9 @@ impl Sqe {
     ///
     /// # Safety
     /// As [`prep_getxattr`](Sqe::prep_getxattr).
+    ///
+    /// # Kernel
+    /// Since 5.19.
     #[inline]
     pub unsafe fn prep_fgetxattr(
         &mut self,
@@ -46,6 +52,9 @@ impl Sqe {
     /// # Safety
     /// `path` and `name` end in a NUL and `value` is valid for reads of `len` bytes, lent until
     /// consumed.
+    ///
+    /// # Kernel
+    /// Since 5.19.
     #[inline]
     pub unsafe fn prep_setxattr(
         &mut self,
@@ -65,6 +74,9 @@ impl Sqe {
     ///
     /// # Safety
     /// As [`prep_setxattr`](Sqe::prep_setxattr).
+    ///
+    /// # Kernel
+    /// Since 5.19.
     #[inline]
     pub unsafe fn prep_fsetxattr(
         &mut self,

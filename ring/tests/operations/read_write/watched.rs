@@ -31,7 +31,11 @@ fn a_watcher_is_told_of_opens_reads_writes_and_closes() {
     let mut ring = ring();
     let directory = TempDir::new();
     let path = directory.c_path("watched");
-    std::fs::write(directory.join("watched"), b"content").expect("written");
+    // Made without being opened: a child that another test makes just then would inherit the
+    // descriptor, and its close would be told to the watcher some time later.
+    // SAFETY: `path` ends in a NUL.
+    let made = unsafe { libc::mknod(path.as_ptr(), libc::S_IFREG | 0o600, 0) };
+    assert_eq!(made, 0, "a file");
     // SAFETY: takes numbers only.
     let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
     assert!(fd >= 0);
@@ -40,14 +44,15 @@ fn a_watcher_is_told_of_opens_reads_writes_and_closes() {
     let mask = libc::IN_OPEN | libc::IN_ACCESS | libc::IN_MODIFY | libc::IN_CLOSE_WRITE;
     // SAFETY: `path` ends in a NUL.
     assert!(unsafe { libc::inotify_add_watch(fd, path.as_ptr(), mask) } >= 0);
-    let file = openat(&mut ring, libc::AT_FDCWD, &path, libc::O_RDWR, 0).expect("opened");
+    let flags = libc::O_RDWR | libc::O_CLOEXEC;
+    let file = openat(&mut ring, libc::AT_FDCWD, &path, flags, 0).expect("opened");
     let file = std::os::fd::IntoRawFd::into_raw_fd(file);
     assert_eq!(events(&mut inotify), [libc::IN_OPEN]);
+    assert_eq!(write(&mut ring, file, b"changed", 0), Ok(7));
+    assert_eq!(events(&mut inotify), [libc::IN_MODIFY]);
     let mut buf = [0; 7];
     assert_eq!(read(&mut ring, file, &mut buf, 0), Ok(7));
     assert_eq!(events(&mut inotify), [libc::IN_ACCESS]);
-    assert_eq!(write(&mut ring, file, b"changed", 0), Ok(7));
-    assert_eq!(events(&mut inotify), [libc::IN_MODIFY]);
     // Workers tell as well.
     // SAFETY: the data is a constant.
     let written = result(&mut ring, |sqe| unsafe {
