@@ -114,7 +114,7 @@ impl Kernel {
     #[must_use]
     pub fn announces_work(&self) -> bool {
         match self {
-            Kernel::Uring(_) => true,
+            Kernel::Uring(_) | Kernel::Simulated(_) => true,
             Kernel::Emulated(_) => false,
         }
     }
