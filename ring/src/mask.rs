@@ -150,6 +150,8 @@ mod tests {
     fn no_mask_hides_nothing() {
         assert_eq!(Mask::NONE.hidden_setup_flags(), 0);
         assert_eq!(Mask::NONE.hidden_features(), 0);
+        assert!(!Mask::NONE.hides_anything());
+        assert!(Mask::V6_12.hides_anything());
         assert!(!Mask::NONE.hides(Version::new(99, 0)));
         assert!(!Mask::NONE.hides_register(register::op::IORING_REGISTER_QUERY));
     }

@@ -2,26 +2,12 @@
 //!
 //! The only test of this file, as forking takes along the locks of other threads.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use annulus_ring::{BufGroup, BufRing, BufRingConfig, Errno, Origin, Ring, RingConfig};
 
-/// Runs `child` in a forked process and returns its exit code, 0 where everything held.
-fn in_a_child(child: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: the child runs `child` and leaves by `_exit`: it takes no lock of other threads
-    // but the allocator's, which the C library makes usable after fork.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "fork");
-    if pid == 0 {
-        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-        // SAFETY: leaves at once, running nothing of the parent's.
-        unsafe { libc::_exit(i32::from(!held.unwrap_or(false))) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for writes.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(waited, pid);
-    assert!(libc::WIFEXITED(status), "the child crashed: {status:#x}");
-    libc::WEXITSTATUS(status)
-}
+use crate::support::in_a_child;
 
 #[test]
 fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
@@ -40,7 +26,7 @@ fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
     ring.submit_and_wait(1).expect("submitted");
     let origin = Origin::current().expect("a word");
 
-    let code = in_a_child(|| {
+    let held = in_a_child(|| {
         assert!(origin.is_forked());
         // SAFETY: in this process it is the only one that is used: the original is never dropped,
         // as the child leaves by `_exit`.
@@ -85,7 +71,7 @@ fn a_forked_child_gets_errors_makes_its_own_ring_and_disturbs_nothing() {
         drop(own);
         true
     });
-    assert_eq!(code, 0);
+    assert!(held);
 
     // 4. The parent's ring has not noticed: its completion is there, and its group is taken.
     assert_eq!(ring.pop().expect("not popped by the child").user_data(), 1);

@@ -2,28 +2,15 @@
 //!
 //! The only test of this file: each case is a forked child with a filter or limit of its own.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::io;
 
 use annulus_ring::kernel::SetupCause;
 use annulus_ring::{Errno, Kernel, Mask, Ring, RingConfig, SetupError};
 
-/// Runs `child` in a forked process and returns whether it held there.
-fn in_a_child(child: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child runs `child` and leaves by `_exit`: it takes no lock of other threads
-    // but the allocator's, which the C library makes usable after fork.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "fork");
-    if pid == 0 {
-        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-        // SAFETY: leaves at once, running nothing of the parent's.
-        unsafe { libc::_exit(i32::from(!held.unwrap_or(false))) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for writes.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(waited, pid);
-    status == 0
-}
+use crate::support::{in_a_child, no_more_than};
 
 /// From here on `io_uring_setup` fails with `errno`, as in a container.
 fn refuse_with(errno: Errno) {
@@ -46,16 +33,6 @@ fn refuse_with(errno: Errno) {
     // SAFETY: the program is valid for the call.
     let filtered = unsafe { libc::prctl(libc::PR_SET_SECCOMP, 2, &raw const program) };
     assert_eq!(filtered, 0);
-}
-
-/// From here on the process may have no more than `most` of `resource`.
-fn limit(resource: libc::__rlimit_resource_t, most: u64) {
-    let limits = libc::rlimit {
-        rlim_cur: most,
-        rlim_max: most,
-    };
-    // SAFETY: `limits` is valid for reads.
-    assert_eq!(unsafe { libc::setrlimit(resource, &raw const limits) }, 0);
 }
 
 fn refusal() -> SetupError {
@@ -90,7 +67,7 @@ fn each_refusal_names_its_cause() {
         refusal().cause() == SetupCause::Memory
     }));
     assert!(in_a_child(|| {
-        limit(libc::RLIMIT_NOFILE, 3);
+        no_more_than(libc::RLIMIT_NOFILE, 3);
         let error = refusal();
         assert_eq!(error.errno(), Errno::EMFILE);
         error.cause() == SetupCause::Descriptors
@@ -99,7 +76,7 @@ fn each_refusal_names_its_cause() {
     assert!(in_a_child(|| {
         let kernel = Kernel::uring(Mask::NONE).expect("io_uring");
         let free = lowest_free_number();
-        limit(libc::RLIMIT_AS, 1 << 20);
+        no_more_than(libc::RLIMIT_AS, 1 << 20);
         let config = RingConfig {
             sq_entries: 32_768,
             ..RingConfig::default()

@@ -158,8 +158,8 @@ impl BufferTable {
     ///
     /// # Errors
     /// EBUSY if `ring` has a table; ENXIO if the source's was unregistered; ENOMEM; EBADF if its
-    /// ring is gone or has no descriptor; EINVAL before 6.12; EEXIST on a pinned ring from another thread than its
-    /// own.
+    /// ring is gone or has no descriptor; EINVAL before 6.12; EEXIST on a pinned ring from another
+    /// thread than its own.
     ///
     /// # Kernel
     /// Since 6.12.
@@ -182,8 +182,9 @@ impl BufferTable {
     ///
     /// # Errors
     /// EINVAL for an empty range, and before 6.13; EINVAL or EOVERFLOW for one beyond the source's
-    /// slots; EOVERFLOW for slots that 32 bits cannot say; ENXIO if the source has no table; EBADF, EOPNOTSUPP or
-    /// EINVAL if it is no ring; ENOMEM; EEXIST on a pinned ring from another thread than its own.
+    /// slots; EOVERFLOW for slots that 32 bits cannot say; ENXIO if the source has no table;
+    /// EBADF, EOPNOTSUPP or EINVAL if it is no ring; ENOMEM; EEXIST on a pinned ring from another
+    /// thread than its own.
     ///
     /// # Kernel
     /// Since 6.13.

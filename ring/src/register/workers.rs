@@ -55,8 +55,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// Lets the workers that the calling thread gets from now on run on every processor again.
     ///
     /// # Errors
-    /// EINVAL where the thread has neither made a ring nor submitted to one; EEXIST on a pinned ring from another
-    /// thread than its own; EBADF in a forked child.
+    /// EINVAL where the thread has neither made a ring nor submitted to one; EEXIST on a pinned
+    /// ring from another thread than its own; EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.14.

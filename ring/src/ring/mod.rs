@@ -434,8 +434,9 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
 }
 
 impl<S: SqEntry, C: CqEntry> Drop for Ring<S, C> {
-    /// Closes the descriptor, or forgets the index, unless this is a forked child. The kernel then cancels what is under
-    /// way, but not at once: memory that was lent is not free before its last CQE was seen.
+    /// Closes the descriptor, or forgets the index, unless this is a forked child. The kernel then
+    /// cancels what is under way, but not at once: memory that was lent is not free before its
+    /// last CQE was seen.
     fn drop(&mut self) {
         // A registration would keep the kernel's side alive. If there is none, or it is another
         // thread's, nothing can be done.

@@ -60,7 +60,8 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
     /// other work of this thread: wait again.
     ///
     /// # Errors
-    /// EINVAL without SQPOLL: there an enter makes room. EOWNERDEAD when the thread is gone; EBADFD for a disabled ring; EBADF in a forked child.
+    /// EINVAL without SQPOLL: there an enter makes room. EOWNERDEAD when the thread is gone;
+    /// EBADFD for a disabled ring; EBADF in a forked child.
     ///
     /// # Kernel
     /// Since 5.10.

@@ -48,11 +48,11 @@ impl MemRegion {
     /// largest size that the architecture has, and registers it with `ring`.
     ///
     /// # Errors
-    /// EINVAL for a size of 0, for memory of the kernel's on a ring without a descriptor, and before
-    /// 6.13; EBUSY if the ring has a region; ENOMEM, also over
-    /// the limit of locked memory; EEXIST on a pinned ring from another thread than its own; EBADF
-    /// in a forked child. When memory of the kernel's cannot be mapped (ENOMEM) the ring has a
-    /// region all the same, which nobody uses.
+    /// EINVAL for a size of 0, for memory of the kernel's on a ring without a descriptor, and
+    /// before 6.13; EBUSY if the ring has a region; ENOMEM, also over the limit of locked memory;
+    /// EEXIST on a pinned ring from another thread than its own; EBADF in a forked child. When
+    /// memory of the kernel's cannot be mapped (ENOMEM) the ring has a region all the same, which
+    /// nobody uses.
     ///
     /// # Kernel
     /// Since 6.13.

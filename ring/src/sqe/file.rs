@@ -88,7 +88,8 @@ impl Sqe {
         .with_op_flags(flags as u32)
     }
 
-    /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The result is 0.
+    /// `fsync`(2), or `fdatasync`(2) with [`FSYNC_DATASYNC`](crate::FSYNC_DATASYNC) in `flags`. The
+    /// result is 0.
     /// A failure does not break the chain that the entry is in: look at the result.
     ///
     /// # Kernel
@@ -231,7 +232,7 @@ impl Sqe {
 
     /// Changes `count` slots of the registered file table from `offset`, as the descriptors at
     /// `fds` say (-1 empties a slot). The result is how many were changed. With
-    /// [`IORING_FILE_INDEX_ALLOC`](annulus_syscalls::io_uring::flags::file::IORING_FILE_INDEX_ALLOC) as `offset` the kernel chooses
+    /// [`IORING_FILE_INDEX_ALLOC`] as `offset` the kernel chooses
     /// free slots and writes their numbers back to `fds`.
     ///
     /// # Safety

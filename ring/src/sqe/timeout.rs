@@ -1,7 +1,8 @@
 //! Timeouts.
 //!
 //! `flags` are `IORING_TIMEOUT_*`. A time is a span, or with `ABS` (5.5) a point, of
-//! CLOCK_MONOTONIC, or with `BOOTTIME` or `REALTIME` (5.15) of that clock.
+//! CLOCK_MONOTONIC, or with `BOOTTIME` or `REALTIME` (5.15) of that clock. A point is one of the
+//! clock outside of a time namespace, whose shift is not heeded (6.18).
 
 use annulus_syscalls::io_uring::__kernel_timespec;
 use annulus_syscalls::io_uring::flags::timeout;
@@ -12,6 +13,8 @@ use crate::opcode::Opcode;
 impl Sqe {
     /// Completes with ETIME after `time`, or with 0 once `count` other operations have completed
     /// (0: only after the time). A negative time, or nanoseconds of a second or more, are EINVAL.
+    /// `flags` are `IORING_TIMEOUT_*`; a point in time (`ABS`) is one of the clock outside of a
+    /// time namespace, whose shift is not heeded (6.18).
     ///
     /// With `MULTISHOT` (6.4) `time` is the period of a span that completes again and again, each
     /// time with ETIME and [`more`](crate::Cqe::more), `count` times (0: until it is removed). With

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 
 use annulus_ring::{
-    CqEntry, Cqe, Cqe32, MixedCqes, MixedSqes, Ring, RingBytes, RingConfig, SqEntry, Sqe, Sqe128,
+    CQ_ENTRIES_MAX, CqEntry, Cqe, Cqe32, MixedCqes, MixedSqes, Ring, RingBytes, RingConfig,
+    SQ_ENTRIES_MAX, SqEntry, Sqe, Sqe128,
 };
 use annulus_syscalls::calls;
 use annulus_syscalls::io_uring::queue::{IORING_OFF_SQ_RING, IORING_OFF_SQES};
@@ -115,11 +116,12 @@ fn numbers_that_a_ring_refuses_have_no_bytes() {
     assert_eq!(RingBytes::of(0, 0, clamp), None);
     assert_eq!(RingBytes::of(8, 0, cqsize), None);
     assert_eq!(RingBytes::of(8, 4, cqsize), None);
-    assert_eq!(RingBytes::of(32_769, 0, 0), None);
-    assert_eq!(RingBytes::of(8, 65_537, cqsize), None);
+    assert_eq!((SQ_ENTRIES_MAX, CQ_ENTRIES_MAX), (32_768, 65_536));
+    assert_eq!(RingBytes::of(SQ_ENTRIES_MAX + 1, 0, 0), None);
+    assert_eq!(RingBytes::of(8, CQ_ENTRIES_MAX + 1, cqsize), None);
     assert_eq!(
         RingBytes::of(u32::MAX, u32::MAX, clamp | cqsize),
-        RingBytes::of(32_768, 65_536, cqsize)
+        RingBytes::of(SQ_ENTRIES_MAX, CQ_ENTRIES_MAX, cqsize)
     );
     assert_eq!(
         RingBytes::of(1, 1, cqsize | setup::IORING_SETUP_CQE_MIXED),

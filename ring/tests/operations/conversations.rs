@@ -5,7 +5,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::null_mut;
 
 use annulus_ring::{Errno, Opcode, Ring, SockAddr, SqeFlags};
-use annulus_syscalls::io_uring::flags::net::SOCKET_URING_OP_SETSOCKOPT;
+use annulus_syscalls::io_uring::flags::net::{
+    SOCKET_URING_OP_GETSOCKOPT, SOCKET_URING_OP_SETSOCKOPT,
+};
 use annulus_syscalls::io_uring::io_uring_sqe;
 
 use crate::support::{
@@ -293,7 +295,7 @@ fn a_server_is_set_up_and_a_conversation_ended_by_linked_entries() {
     push(&mut ring, 3, |sqe| sqe.prep_listen(fd, 1));
     assert_eq!(in_order(&mut ring, 4), [0; 4]);
     let server = std::net::TcpListener::from(server);
-    assert_ne!(reuse_port(fd), 0, "the option was set");
+    assert_ne!(reuse_port(&mut ring, fd), 0, "the option was set");
     // 2. A client, and as much data as does not fit in one segment, each way at once.
     let client = socket(&mut ring, libc::AF_INET, libc::SOCK_STREAM).expect("a socket");
     assert_eq!(
@@ -331,15 +333,17 @@ fn a_server_is_set_up_and_a_conversation_ended_by_linked_entries() {
     }
 }
 
-/// `SO_REUSEPORT` of a socket, as the system call tells it.
-fn reuse_port(fd: i32) -> i32 {
-    let mut value = [0; 4];
-    // SAFETY: the option is an int.
-    unsafe {
-        annulus_syscalls::calls::getsockopt(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, &mut value)
-    }
-    .expect("told");
-    i32::from_ne_bytes(value)
+/// `SO_REUSEPORT` of a socket, as the ring tells it.
+fn reuse_port(ring: &mut Ring, fd: i32) -> i32 {
+    let mut value = 0_i32;
+    let at = (&raw mut value).cast();
+    // SAFETY: `value` outlives the completion.
+    let len = result(ring, |sqe| unsafe {
+        let (command, level) = (SOCKET_URING_OP_GETSOCKOPT, libc::SOL_SOCKET);
+        sqe.prep_cmd_sock(command, fd, level, libc::SO_REUSEPORT, at, 4)
+    });
+    assert_eq!(len, Ok(4), "the result is the size");
+    value
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod files;
 mod kinds;
 mod names;
 mod queues;
+mod time_namespace;
 mod timeouts;
 
 mod enter_call;

@@ -103,3 +103,31 @@ fn a_full_sq_hands_out_nothing_and_everything_queued_comes_back_in_order() {
     let order: Vec<_> = collect(&mut ring, 8).iter().map(Cqe::user_data).collect();
     assert_eq!(order, (0..8).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_completion_tells_what_its_flags_say() {
+    use annulus_syscalls::io_uring::cqe_flags as flag;
+    let plain = Cqe::synthetic(7, 3, 0);
+    assert_eq!((plain.result(), plain.buffer_id()), (Ok(3), None));
+    let all = [plain.more(), plain.notif(), plain.sock_nonempty()];
+    assert_eq!((all, plain.buffer_more()), ([false; 3], false));
+    let with = |flags| Cqe::synthetic(7, 3, flags);
+    assert!(with(flag::IORING_CQE_F_MORE).more());
+    assert!(with(flag::IORING_CQE_F_NOTIF).notif());
+    assert!(with(flag::IORING_CQE_F_SOCK_NONEMPTY).sock_nonempty());
+    assert!(with(flag::IORING_CQE_F_BUF_MORE).buffer_more());
+    let id = 0xabcd << flag::IORING_CQE_BUFFER_SHIFT;
+    assert_eq!(
+        with(id).buffer_id(),
+        None,
+        "the flag says whether it is one"
+    );
+    let selected = with(id | flag::IORING_CQE_F_BUFFER);
+    assert_eq!(selected.buffer_id(), Some(0xabcd));
+    let failed = Cqe::failed(9, Errno::EBADF);
+    assert_eq!(
+        (failed.user_data(), failed.result()),
+        (9, Err(Errno::EBADF))
+    );
+    assert_eq!(failed.res(), -Errno::EBADF.raw());
+}

@@ -91,3 +91,21 @@ fn flags_are_kept_apart_and_opcodes_have_names() {
         "SEND_ZC UNKNOWN(200)"
     );
 }
+
+#[test]
+fn an_entry_says_how_much_memory_a_plain_operation_lends() {
+    let mut buf = [0_u8; 16];
+    let start = buf.as_mut_ptr();
+    let mut sqe = Sqe::new();
+    // SAFETY: the entry is never submitted, here and below.
+    unsafe { sqe.prep_read(1, start, 16, 0) };
+    assert_eq!(sqe.lent_bytes(), 16);
+    // SAFETY: as above.
+    unsafe { sqe.prep_send_zc(1, start, 9, 0, 0) };
+    assert_eq!(sqe.lent_bytes(), 9);
+    // SAFETY: as above.
+    unsafe { sqe.prep_recv_select(1, 16, 0, 3) };
+    assert_eq!(sqe.lent_bytes(), 0, "the kernel brings the buffer");
+    sqe.prep_fallocate(1, 0, 0, 16);
+    assert_eq!(sqe.lent_bytes(), 0, "that is no memory");
+}

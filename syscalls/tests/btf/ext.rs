@@ -1,6 +1,6 @@
 //! `.BTF.ext`.
 
-use annulus_syscalls::btf::{BtfError, BtfExt, CoreRelo, CoreReloKind, FuncInfo};
+use annulus_syscalls::btf::{BtfError, BtfExt, CoreRelo, CoreReloKind, ExtHeader, FuncInfo};
 
 use crate::blob::preamble;
 
@@ -25,6 +25,17 @@ pub(crate) fn ext(hdr_len: u32) -> Vec<u8> {
 fn records_are_read_by_section() {
     let bytes = ext(32);
     let ext = BtfExt::parse(&bytes).expect("BTF.ext");
+    let header = ExtHeader {
+        flags: 0,
+        hdr_len: 32,
+        func_info_off: 0,
+        func_info_len: 44,
+        line_info_off: 44,
+        line_info_len: 32,
+        core_relo_off: 76,
+        core_relo_len: 28,
+    };
+    assert_eq!(*ext.header(), header);
     let sections = ext.functions().expect("functions");
     let functions: Vec<_> = sections
         .map(|section| section.expect("a section"))

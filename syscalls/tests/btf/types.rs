@@ -38,6 +38,7 @@ fn each_kind_is_read_as_what_it_is() {
         [1, 2]
     );
     assert_eq!(get(7).forward(), Some(Forward::Union));
+    assert!(get(7).kind_flag() && !get(2).kind_flag());
     assert_eq!(get(12).func_linkage(), Some(FuncLinkage::Global));
     assert_eq!(get(12).target(), Some(13));
     let variadic: Vec<bool> = get(13).params().map(|param| param.is_variadic()).collect();

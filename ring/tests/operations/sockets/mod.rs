@@ -6,3 +6,4 @@ mod commands;
 mod connect;
 mod serve;
 mod shutdown;
+mod timestamps;
