@@ -12,6 +12,7 @@ mod emulated;
 mod engine;
 mod features;
 mod inline;
+mod paths;
 mod placeholder;
 mod resolve;
 mod setup_error;
@@ -21,6 +22,7 @@ mod uring;
 mod user_side;
 
 pub use emulated::Emulated;
+pub use paths::{LastName, StdPath};
 pub use setup_error::{SetupCause, SetupError};
 pub use simulated::{Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, hooks};
 pub use socket2::SockAddr;

@@ -49,6 +49,15 @@ impl Kernel {
         }
     }
 
+    /// Whether a socket from elsewhere is one of this kernel's: a simulated world has only its own.
+    #[must_use]
+    pub fn knows(&self, fd: BorrowedFd<'_>) -> bool {
+        match self {
+            Kernel::Simulated(simulated) => simulated.knows(fd),
+            Kernel::Uring(_) | Kernel::Emulated(_) => true,
+        }
+    }
+
     /// `pipe2`(2) with O_CLOEXEC and O_NONBLOCK: the reading end, then the writing end.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 use std::io;
 use std::path::Path;
 
-use super::{blocking, c_path, metadata, on_ring};
+use annulus_ring::kernel::LastName;
+
+use super::{blocking_at, c_path, metadata, on_ring};
 use crate::op::mkdir_at::MkdirAt;
 use crate::op::unlink_at::UnlinkAt;
 
@@ -62,8 +64,10 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// Dropped, a removal that has begun goes on to its end.
 pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
-    let path = path.as_ref().to_owned();
-    blocking(move || std::fs::remove_dir_all(path)).await
+    blocking_at(path.as_ref(), LastName::Itself, |path| {
+        std::fs::remove_dir_all(path)
+    })
+    .await
 }
 
 pub(super) async fn make(path: &Path, mode: u32) -> io::Result<()> {

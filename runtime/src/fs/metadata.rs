@@ -12,7 +12,9 @@ use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::path::Path;
 
-use super::{blocking, c_path, on_ring};
+use annulus_ring::kernel::LastName;
+
+use super::{blocking_at, c_path, on_ring};
 use crate::op::open_at::OpenAt;
 
 /// What the system knows about the file that a path leads to, following symbolic links.
@@ -28,8 +30,7 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let path = path.as_ref();
     match look_up(path, 0).await {
         Err(error) if is_out_of_descriptors(&error) => {
-            let path = path.to_owned();
-            blocking(move || std::fs::metadata(path)).await
+            blocking_at(path, LastName::Followed, |path| std::fs::metadata(path)).await
         }
         result => result,
     }
@@ -48,8 +49,10 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let path = path.as_ref();
     match look_up(path, os::O_NOFOLLOW).await {
         Err(error) if is_out_of_descriptors(&error) => {
-            let path = path.to_owned();
-            blocking(move || std::fs::symlink_metadata(path)).await
+            blocking_at(path, LastName::Itself, |path| {
+                std::fs::symlink_metadata(path)
+            })
+            .await
         }
         result => result,
     }
@@ -82,8 +85,8 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
 ///
 /// Dropped, it may or may not happen.
 pub async fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::Result<()> {
-    let path = path.as_ref().to_owned();
-    blocking(move || std::fs::set_permissions(path, permissions)).await
+    let set = move |path: &Path| std::fs::set_permissions(path, permissions);
+    blocking_at(path.as_ref(), LastName::Followed, set).await
 }
 
 async fn look_up(path: &Path, flags: i32) -> io::Result<Metadata> {

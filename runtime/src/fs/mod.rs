@@ -9,6 +9,9 @@
 //! Relative paths start at the process's working directory when the operation runs. A path with a
 //! NUL byte in it is an error of kind InvalidInput.
 //!
+//! In a [simulation](crate::sim) every path leads into the host's own root, which is empty but for
+//! `/tmp`, and is its working directory too.
+//!
 //! # Cancel safety
 //!
 //! A dropped operation on a name (rename, remove, make) may or may not have happened, and is not
@@ -43,6 +46,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use annulus_ring::kernel::LastName;
+
 use crate::op::{Op, Submit};
 use crate::reactor::Home;
 use crate::task::spawn_blocking;
@@ -63,6 +68,16 @@ where
         Ok(result) => result,
         Err(_) => Err(io::Error::other("background task failed")),
     }
+}
+
+/// The same for work on a path, which it is given as the standard library finds it.
+async fn blocking_at<T, F>(path: &Path, last: LastName, work: F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&Path) -> io::Result<T> + Send + 'static,
+{
+    let (kernel, path) = (Home::current().kernel().clone(), path.to_owned());
+    blocking(move || work(kernel.std_path(&path, last)?.as_ref())).await
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {

@@ -5,11 +5,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{blocking, c_path, on_ring};
+use annulus_ring::kernel::LastName;
+
+use super::{blocking, blocking_at, c_path, on_ring};
 use crate::op::link_at::LinkAt;
 use crate::op::rename_at::RenameAt;
 use crate::op::symlink_at::SymlinkAt;
 use crate::op::unlink_at::UnlinkAt;
+use crate::reactor::Home;
 
 /// Gives a file or directory another name on the same file system, in place of what had it.
 ///
@@ -81,8 +84,10 @@ pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::
 ///
 /// Nothing is lost.
 pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
-    let path = path.as_ref().to_owned();
-    blocking(move || std::fs::read_link(path)).await
+    blocking_at(path.as_ref(), LastName::Itself, |path| {
+        std::fs::read_link(path)
+    })
+    .await
 }
 
 /// The absolute path without symbolic links, `.` and `..`. Runs on the blocking pool.
@@ -95,8 +100,8 @@ pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 ///
 /// Nothing is lost.
 pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
-    let path = path.as_ref().to_owned();
-    blocking(move || std::fs::canonicalize(path)).await
+    let (kernel, path) = (Home::current().kernel().clone(), path.as_ref().to_owned());
+    blocking(move || kernel.canonicalize(&path)).await
 }
 
 /// Copies a file's contents and permissions, and gives the number of bytes; `to` is overwritten.
@@ -112,5 +117,11 @@ pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// Dropped, a copy that has begun goes on to its end.
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
-    blocking(move || std::fs::copy(from, to)).await
+    let kernel = Home::current().kernel().clone();
+    blocking(move || {
+        let from = kernel.std_path(&from, LastName::Followed)?;
+        let to = kernel.std_path(&to, LastName::Made)?;
+        std::fs::copy(from, to)
+    })
+    .await
 }

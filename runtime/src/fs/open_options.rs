@@ -7,7 +7,9 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::{File, blocking, c_path, on_ring};
+use annulus_ring::kernel::LastName;
+
+use super::{File, blocking_at, c_path, on_ring};
 use crate::op::open_at::OpenAt;
 
 /// How a file is to be opened: for what, and what becomes of one that is, or is not, there.
@@ -158,10 +160,10 @@ impl OpenOptions {
                 on_ring(open).await.map(File::from)
             }
             How::Std(options) => {
-                let (options, path) = (options.clone(), path.to_owned());
-                blocking(move || options.open(path))
-                    .await
-                    .map(File::from_std)
+                let options = options.clone();
+                let open = move |path: &Path| options.open(path);
+                let opened = blocking_at(path, LastName::Made, open).await;
+                opened.map(File::from_std)
             }
         }
     }

@@ -15,13 +15,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use annulus_ring::kernel::LastName;
+
 use super::blocking;
+use crate::reactor::Home;
 use crate::task::{JoinHandle, spawn_blocking};
 
 /// How many entries one visit to the blocking pool brings.
 const CHUNK_ENTRIES: usize = 32;
 
-/// The entries of a directory, without `.` and `..`, in no order. Runs on the blocking pool.
+/// The entries of a directory, without `.` and `..`, in no order (in a
+/// [simulation](crate::sim) by name). Runs on the blocking pool.
 ///
 /// # Errors
 ///
@@ -43,14 +47,22 @@ const CHUNK_ENTRIES: usize = 32;
 /// # }
 /// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
-    let path = path.as_ref().to_owned();
+    let (kernel, path) = (Home::current().kernel().clone(), path.as_ref().to_owned());
     blocking(move || {
+        let there = kernel.std_path(&path, LastName::Followed)?;
         let mut chunk = Chunk {
             entries: VecDeque::new(),
-            rest: std::fs::read_dir(path)?,
+            rest: std::fs::read_dir(&there)?,
             ended: false,
+            dir: path.into(),
         };
-        chunk.fill();
+        if kernel.sorts_entries() {
+            chunk.fill(usize::MAX);
+            let entries = chunk.entries.make_contiguous();
+            entries.sort_by_key(|entry| entry.as_ref().ok().map(DirEntry::file_name));
+        } else {
+            chunk.fill(CHUNK_ENTRIES);
+        }
         Ok(ReadDir {
             state: State::Here(chunk),
         })
@@ -78,6 +90,8 @@ struct Chunk {
     entries: VecDeque<io::Result<DirEntry>>,
     rest: StdReadDir,
     ended: bool,
+    /// The path that was given.
+    dir: Arc<Path>,
 }
 
 impl ReadDir {
@@ -109,7 +123,7 @@ impl ReadDir {
                         return Poll::Ready(next.transpose());
                     }
                     self.state = State::Away(spawn_blocking(move || {
-                        chunk.fill();
+                        chunk.fill(CHUNK_ENTRIES);
                         chunk
                     }));
                 }
@@ -128,14 +142,16 @@ impl ReadDir {
 }
 
 impl Chunk {
-    fn fill(&mut self) {
-        while self.entries.len() < CHUNK_ENTRIES {
+    fn fill(&mut self, entries_max: usize) {
+        while self.entries.len() < entries_max {
             let Some(next) = self.rest.next() else {
                 self.ended = true;
                 return;
             };
             let failed = next.is_err();
-            self.entries.push_back(next.map(DirEntry::new));
+            let dir = &self.dir;
+            self.entries
+                .push_back(next.map(|entry| DirEntry::new(dir.clone(), entry)));
             if failed {
                 return;
             }
@@ -148,20 +164,22 @@ impl Chunk {
 pub struct DirEntry {
     /// Most file systems say it along with the name.
     file_type: Option<FileType>,
+    dir: Arc<Path>,
     std: Arc<StdDirEntry>,
 }
 
 impl DirEntry {
-    fn new(std: StdDirEntry) -> DirEntry {
+    fn new(dir: Arc<Path>, std: StdDirEntry) -> DirEntry {
         DirEntry {
             file_type: std.file_type().ok(),
+            dir,
             std: Arc::new(std),
         }
     }
 
     /// The directory's path, as it was given to [`read_dir`], with the name of this entry.
     pub fn path(&self) -> PathBuf {
-        self.std.path()
+        self.dir.join(self.file_name())
     }
 
     /// The name without the directory.

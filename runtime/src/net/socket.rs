@@ -28,6 +28,7 @@ use crate::op::inline;
 use crate::op::landing::Taken;
 use crate::reactor::Home;
 use crate::runtime::KernelKind;
+use crate::sim;
 use crate::uring::lanes::Lanes;
 
 pub(crate) struct Socket {
@@ -92,13 +93,27 @@ pub(super) fn internet(addr: SockAddr) -> io::Result<SocketAddr> {
     })
 }
 
-/// Checks that a descriptor from outside does not block.
+/// Checks that a socket from outside does not block, and is of the kernel at hand.
+///
+/// # Errors
+///
+/// `Unsupported` for one of the system in a simulated world.
 ///
 /// # Panics
 ///
 /// With debug assertions, if it does: it would block the worker.
 #[track_caller]
-pub(super) fn expect_nonblocking(fd: &impl AsFd) -> io::Result<()> {
+pub(super) fn expect_ours(operation: &str, fd: &impl AsFd) -> io::Result<()> {
+    if sim::seed().is_some() {
+        return if Home::current().kernel().knows(fd.as_fd()) {
+            Ok(())
+        } else {
+            sim::refuse(
+                operation,
+                "a socket of the system is none of a simulated host",
+            )
+        };
+    }
     if cfg!(debug_assertions) {
         let nonblocking = socket_address::SockRef::from(fd).nonblocking()?;
         assert!(

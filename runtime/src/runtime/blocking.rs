@@ -20,6 +20,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -85,7 +86,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Task>,
+    jobs: VecDeque<Job>,
     loops: VecDeque<Loop>,
     /// Threads that wait and have not been notified.
     idle: usize,
@@ -97,6 +98,13 @@ struct State {
     looping: usize,
     handles: Slab<thread::JoinHandle<()>>,
     shutdown: bool,
+}
+
+/// A closure that waits for a thread.
+struct Job {
+    task: Task,
+    /// Where it was spawned.
+    site: &'static Location<'static>,
 }
 
 /// Why a closure found no thread.
@@ -137,7 +145,8 @@ impl BlockingPool {
         R: Send + 'static,
     {
         let (join, task) = blocking_task(func);
-        match self.submit(task, scope) {
+        let site = Location::caller();
+        match self.submit(Job { task, site }, scope) {
             Ok(()) | Err(Refusal::Shutdown) => join,
             Err(Refusal::NoThread(error)) => panic!("OS can't spawn worker thread: {error}"),
         }
@@ -180,10 +189,11 @@ impl BlockingPool {
         !self.shared.lock().jobs.is_empty()
     }
 
-    /// Runs a closure that waits, on this thread.
-    pub(crate) fn run_one(&self) {
+    /// Runs a closure that waits, on this thread, and says first where it was spawned.
+    pub(crate) fn run_one(&self, about_to_run: impl FnOnce(&'static Location<'static>)) {
         let job = self.shared.lock().jobs.pop_front();
         if let Some(job) = job {
+            about_to_run(job.site);
             self.shared.run(job);
         }
     }
@@ -211,7 +221,7 @@ impl BlockingPool {
             return true;
         };
         for job in dropped {
-            job.shutdown();
+            job.task.shutdown();
             self.shared.job_ended();
         }
         if timeout == Some(Duration::ZERO) {
@@ -245,7 +255,7 @@ impl BlockingPool {
     }
 
     /// The jobs to drop, on the first call.
-    fn begin_shutdown(&self) -> Option<VecDeque<Task>> {
+    fn begin_shutdown(&self) -> Option<VecDeque<Job>> {
         let mut state = self.shared.lock();
         if mem::replace(&mut state.shutdown, true) {
             return None;
@@ -255,11 +265,11 @@ impl BlockingPool {
         Some(dropped)
     }
 
-    fn submit(&self, task: Task, scope: impl FnOnce() -> ThreadScope) -> Result<(), Refusal> {
+    fn submit(&self, job: Job, scope: impl FnOnce() -> ThreadScope) -> Result<(), Refusal> {
         let mut state = self.shared.lock();
         if state.shutdown {
             drop(state);
-            task.shutdown();
+            job.task.shutdown();
             return Err(Refusal::Shutdown);
         }
         if state.idle > 0 {
@@ -270,11 +280,11 @@ impl BlockingPool {
             && !(error.kind() == io::ErrorKind::WouldBlock && state.threads > state.looping)
         {
             drop(state);
-            task.shutdown();
+            job.task.shutdown();
             return Err(Refusal::NoThread(error));
         }
         self.shared.busy.fetch_add(1, AcqRel);
-        state.jobs.push_back(task);
+        state.jobs.push_back(job);
         Ok(())
     }
 
@@ -379,8 +389,8 @@ impl Shared {
         }
     }
 
-    fn run(&self, job: Task) {
-        job.run();
+    fn run(&self, job: Job) {
+        job.task.run();
         self.job_ended();
     }
 

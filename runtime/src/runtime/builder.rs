@@ -14,6 +14,7 @@ use super::kernel::{Chosen, KernelKind};
 use super::scheduler::{Flavor, Scheduler, SchedulerConfig};
 use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
 use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
+use crate::sim;
 use crate::time::clock::Clock;
 
 /// How long the end of a runtime waits for operations that it has cancelled.
@@ -258,7 +259,8 @@ impl Builder {
     /// Linux 5.19, [`PermissionDenied`](io::ErrorKind::PermissionDenied) for a seccomp filter or
     /// the sysctl `kernel.io_uring_disabled`, [`OutOfMemory`](io::ErrorKind::OutOfMemory) for the
     /// limit of locked memory. [`InvalidInput`](io::ErrorKind::InvalidInput) for an unknown name in
-    /// that variable. Else what descriptors (EMFILE) or threads (EAGAIN) met.
+    /// that variable. Else what descriptors (EMFILE) or threads (EAGAIN) met. `Unsupported` on a
+    /// thread that simulates: see [`sim`](crate::sim#limits).
     pub fn build(&mut self) -> io::Result<Runtime> {
         Ok(Runtime::new_with(self.build_handle()?))
     }
@@ -290,6 +292,11 @@ impl Builder {
     }
 
     fn build_handle(&mut self) -> io::Result<Handle> {
+        sim::refuse(
+            "Builder::build",
+            "a simulated host has a runtime already, whose tasks annulus::spawn starts; another \
+             one would run beside the simulation, by the real clock",
+        )?;
         let single = self.flavor != Flavor::MultiThread;
         assert!(
             single || !self.start_paused,

@@ -10,6 +10,7 @@ use super::blocking::ThreadScope;
 use super::scheduler::{Flavor, Scheduler};
 use super::{RuntimeFlavor, worker};
 use crate::context;
+use crate::sim;
 use crate::task::{Id, JoinHandle};
 
 /// A reference to a runtime: spawns onto it, and puts it into context, from any thread.
@@ -97,10 +98,12 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// On a thread that polls tasks; and when the future does.
+    /// On a thread that polls tasks; and when the future does. On a thread that simulates: see
+    /// [`sim`](crate::sim#limits).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _mark = context::forbid_blocking();
+        assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
         match self.scheduler.flavor {
             Flavor::CurrentThread => worker::block_on_current(self, future),
@@ -113,6 +116,7 @@ impl Handle {
     #[track_caller]
     pub(super) fn block_on_local<F: Future>(&self, future: F) -> F::Output {
         let _mark = context::forbid_blocking();
+        assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
         worker::block_on_current(self, future)
     }

@@ -10,6 +10,7 @@ use crate::context;
 use crate::io::readiness::Side;
 use crate::io::registration::Registration;
 use crate::io::{Interest, Ready};
+use crate::sim;
 use crate::task::coop;
 
 /// Listens to a signal.
@@ -26,7 +27,7 @@ use crate::task::coop;
 ///
 /// `ErrorKind::Other` for what is no signal, and for SIGKILL, SIGSTOP, SIGSEGV,
 /// SIGILL and SIGFPE, which nobody may handle; else that the kernel refused the
-/// handler, or a socket for it.
+/// handler, or a socket for it. `Unsupported` in a [simulation](crate::sim).
 ///
 /// # Panics
 ///
@@ -50,6 +51,10 @@ use crate::task::coop;
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     // First of all, so that a missing runtime panics whatever the kind is.
     drop(crate::reactor::Home::current());
+    sim::refuse(
+        "signal",
+        "signals are the process', and arrive at no simulated host",
+    )?;
     let table = Table::get()?;
     Ok(Signal {
         place: table.listen(kind.0)?,

@@ -1,13 +1,17 @@
 //! Steps the workers of all hosts, and moves the clock when they have nothing to do.
 #![forbid(unsafe_code)]
 
+use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use annulus_ring::Kernel;
 use annulus_ring::kernel::{Faults, Installed, Network, Simulated, SimulatedWorld};
 
+use super::inside::Mark;
+use super::watch::Watch;
 use super::{Configure, Outcome, Software};
 use crate::runtime::{Builder, Runtime, worker};
 use crate::task::JoinHandle;
@@ -22,14 +26,26 @@ const STEP_NS_MAX: u64 = 20_000;
 const POLLS_MAX: u64 = 8;
 
 pub(super) struct Driver {
+    pub(super) seed: u64,
     world: SimulatedWorld,
     machines: Vec<Machine>,
-    pub(super) workers: usize,
-    pub(super) configure: Configure,
+    /// Of hosts that are added from now on.
+    pub(super) settings: Settings,
     started_ns: u64,
     end_ns: u64,
+    watch: Watch,
     /// Last: what ends with the machines still asks the world.
     _installed: Installed,
+    _mark: Mark,
+}
+
+/// How a host is.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) workers: usize,
+    /// Of its runtime.
+    pub(super) configure: Configure,
+    pub(super) descriptors_max: Option<usize>,
 }
 
 struct Machine {
@@ -37,11 +53,18 @@ struct Machine {
     kernel: Simulated,
     software: Software,
     is_client: bool,
-    workers: usize,
-    configure: Configure,
+    settings: Settings,
     running: Option<Running>,
-    /// A client that has ended well.
+    /// Its software has ended well.
     done: bool,
+}
+
+impl Machine {
+    /// Whether the simulation waits for it: not for a host, nor for a client that was
+    /// stopped.
+    fn is_awaited(&self) -> bool {
+        self.is_client && !self.done && self.running.is_some()
+    }
 }
 
 struct Running {
@@ -72,16 +95,24 @@ impl Driver {
         );
         let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
             .expect("a descriptor for the world");
+        // Before the hooks: its thread's clock is a real one.
+        let watch = Watch::start(seed);
         let installed = world.install(seed);
         let started_ns = world.now_ns();
         Driver {
+            seed,
             world,
             machines: Vec::new(),
-            workers: WORKERS,
-            configure: Rc::new(|_| ()),
+            settings: Settings {
+                workers: WORKERS,
+                configure: Rc::new(|_| ()),
+                descriptors_max: None,
+            },
             started_ns,
             end_ns: started_ns + DURATION_MAX.as_nanos() as u64,
+            watch,
             _installed: installed,
+            _mark: Mark::new(seed),
         }
     }
 
@@ -112,18 +143,41 @@ impl Driver {
 
     // ---- Hosts --------------------------------------------------------------------------
 
+    #[track_caller]
     pub(super) fn add(&mut self, name: &str, software: Software, is_client: bool) {
+        let taken = self.machines.iter().any(|machine| machine.name == name);
+        assert!(!taken, "there is a host {name:?} in this world already");
+        let settings = self.settings.clone();
+        let kernel = self.world.add_host(name);
+        if let Some(descriptors) = settings.descriptors_max {
+            kernel.set_descriptors_max(descriptors);
+        }
         self.machines.push(Machine {
             name: name.to_owned(),
-            kernel: self.world.add_host(name),
+            kernel,
             software,
             is_client,
-            workers: self.workers,
-            configure: Rc::clone(&self.configure),
+            settings,
             running: None,
             done: false,
         });
         self.start(name);
+    }
+
+    /// The address of a host.
+    #[track_caller]
+    pub(super) fn lookup(&mut self, name: &str) -> IpAddr {
+        let kernel = Kernel::Simulated(self.machine(name).kernel.clone());
+        let found = kernel.getaddrinfo(name, 0).expect("a host knows itself");
+        found.first().expect("every host has an address").ip()
+    }
+
+    #[track_caller]
+    pub(super) fn is_running(&mut self, name: &str) -> bool {
+        let running = &self.machine(name).running;
+        running
+            .as_ref()
+            .is_some_and(|running| running.main.is_some())
     }
 
     #[track_caller]
@@ -145,13 +199,23 @@ impl Driver {
     pub(super) fn start(&mut self, name: &str) {
         let machine = self.machine(name);
         machine.kernel.set_up(true);
+        machine.done = false;
         let mut builder = Builder::new_multi_thread();
-        (machine.configure)(&mut builder);
+        (machine.settings.configure)(&mut builder);
         let runtime = builder
-            .worker_threads(machine.workers)
+            .worker_threads(machine.settings.workers)
             .build_stepped(&Kernel::Simulated(machine.kernel.clone()))
-            .expect("a simulated host has what a runtime needs");
-        let main = runtime.spawn((machine.software)());
+            .unwrap_or_else(|error| {
+                panic!(
+                    "host {name:?} has no room for a runtime: {error}. Each worker needs two \
+                     descriptors, and the runtime one"
+                )
+            });
+        let software = {
+            let _entered = runtime.enter();
+            (machine.software)()
+        };
+        let main = runtime.spawn(software);
         machine.running = Some(Running {
             main: Some(main),
             runtime,
@@ -176,9 +240,9 @@ impl Driver {
         while !self.step_or_advance(self.end_ns)? {
             if self.world.now_ns() >= self.end_ns {
                 let limit = Duration::from_nanos(self.end_ns - self.started_ns);
-                return Err(failure(format!(
-                    "{} did not end within {limit:?} of simulated time",
-                    self.unfinished()
+                let unfinished = self.unfinished();
+                return Err(self.failure(&format!(
+                    "{unfinished} did not end within {limit:?} of simulated time"
                 )));
             }
         }
@@ -188,7 +252,7 @@ impl Driver {
     pub(super) fn run_for(
         &mut self,
         duration: Duration,
-    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let until_ns = self.world.now_ns().saturating_add(duration_ns);
         while self.world.now_ns() < until_ns {
@@ -201,16 +265,13 @@ impl Driver {
 
     /// Lets one actor go on, or moves the clock, not beyond `until_ns`. True when all clients have
     /// ended.
-    fn step_or_advance(
-        &mut self,
-        until_ns: u64,
-    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    fn step_or_advance(&mut self, until_ns: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let actors = self.actors();
         if actors.is_empty() {
             self.advance(until_ns)?;
         } else {
             let place = self.world.choose(actors.len() as u64) as usize;
-            self.step(actors[place]);
+            self.step(actors[place])?;
         }
         self.collect()
     }
@@ -220,7 +281,7 @@ impl Driver {
         for (machine, it) in self.machines.iter().enumerate() {
             let Some(running) = &it.running else { continue };
             let handle = running.runtime.handle();
-            let busy = (0..it.workers).filter(|&index| worker::has_work(handle, index));
+            let busy = (0..it.settings.workers).filter(|&index| worker::has_work(handle, index));
             actors.extend(busy.map(|index| Actor::Worker { machine, index }));
             if handle.scheduler().blocking.has_queued() {
                 actors.push(Actor::Closure { machine });
@@ -229,26 +290,36 @@ impl Driver {
         actors
     }
 
-    fn step(&mut self, actor: Actor) {
+    /// Lets one actor go on for a moment.
+    ///
+    /// # Errors
+    ///
+    /// If it asks for an operation that is not simulated.
+    fn step(&mut self, actor: Actor) -> Outcome {
         let polls = 1 + self.world.choose(POLLS_MAX) as u32;
-        match actor {
-            Actor::Worker { machine, index } => {
-                let running = self.machines[machine].running.as_ref();
-                if let Some(running) = running {
-                    worker::step(running.runtime.handle(), index, polls);
-                }
-            }
-            Actor::Closure { machine } => {
-                let running = self.machines[machine].running.as_ref();
-                if let Some(running) = running {
-                    let handle = running.runtime.handle();
+        let (Actor::Worker { machine, .. } | Actor::Closure { machine }) = actor;
+        let machine = &self.machines[machine];
+        if let Some(running) = &machine.running {
+            let handle = running.runtime.handle();
+            let step = self.watch.step(&machine.name);
+            match actor {
+                Actor::Worker { index, .. } => worker::step(handle, index, polls),
+                Actor::Closure { .. } => {
                     let _entered = handle.enter();
-                    handle.scheduler().blocking.run_one();
+                    let blocking = &handle.scheduler().blocking;
+                    blocking.run_one(|site| step.runs_closure(site));
                 }
             }
         }
+        if let Some(opcode) = self.world.take_left_by() {
+            let name = &machine.name;
+            return Err(self.failure(&format!(
+                "{name} left the simulated world: the operation {opcode} is not simulated"
+            )));
+        }
         let step_ns = 1 + self.world.choose(STEP_NS_MAX);
         self.world.advance_to(self.world.now_ns() + step_ns);
+        Ok(())
     }
 
     /// Moves the clock to whatever happens next.
@@ -257,7 +328,7 @@ impl Driver {
         let timers = self.machines.iter().filter_map(|machine| {
             let running = machine.running.as_ref()?;
             let handle = running.runtime.handle();
-            (0..machine.workers)
+            (0..machine.settings.workers)
                 .filter_map(|index| worker::next_timer(handle, index))
                 .min()
         });
@@ -268,9 +339,9 @@ impl Driver {
         match next {
             Some(next) => self.world.advance_to(next.clamp(now_ns, until_ns)),
             None => {
-                return Err(failure(format!(
-                    "nothing is left that could happen, but {} waits",
-                    self.unfinished()
+                let unfinished = self.unfinished();
+                return Err(self.failure(&format!(
+                    "nothing is left that could happen, but {unfinished} waits"
                 )));
             }
         }
@@ -278,7 +349,8 @@ impl Driver {
     }
 
     /// Looks at software that has ended.
-    fn collect(&mut self) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    fn collect(&mut self) -> Result<bool, Box<dyn Error + Send + Sync>> {
+        let mut failed = None;
         for machine in &mut self.machines {
             let Some(running) = &mut machine.running else {
                 continue;
@@ -291,21 +363,26 @@ impl Driver {
             let name = &machine.name;
             match ended {
                 Ok(Ok(())) => machine.done = true,
-                Ok(Err(error)) => return Err(failure(format!("{name} failed: {error}"))),
-                Err(error) => return Err(failure(format!("{name} panicked: {error}"))),
+                Ok(Err(error)) => failed = Some(format!("{name} failed: {error}")),
+                Err(error) => failed = Some(format!("{name} panicked: {error}")),
             }
         }
-        Ok(self
-            .machines
-            .iter()
-            .all(|machine| machine.done || !machine.is_client))
+        if let Some(text) = failed {
+            return Err(self.failure(&text));
+        }
+        Ok(!self.machines.iter().any(Machine::is_awaited))
+    }
+
+    fn failure(&self, text: &str) -> Box<dyn Error + Send + Sync> {
+        let (seed, elapsed) = (self.seed, self.elapsed());
+        io::Error::other(format!("seed {seed}, after {elapsed:?}: {text}")).into()
     }
 
     fn unfinished(&self) -> String {
         let names: Vec<&str> = self
             .machines
             .iter()
-            .filter(|machine| machine.is_client && !machine.done)
+            .filter(|machine| machine.is_awaited())
             .map(|machine| machine.name.as_str())
             .collect();
         names.join(", ")
@@ -317,8 +394,4 @@ impl Drop for Driver {
         // Each runtime turns until its operations have ended: before the world goes.
         self.machines.clear();
     }
-}
-
-fn failure(text: String) -> Box<dyn std::error::Error + Send + Sync> {
-    io::Error::other(text).into()
 }

@@ -11,37 +11,122 @@
 //!             when none has, moves the clock to what happens next
 //! ```
 //!
-//! [`seeds`] runs a test under many seeds, each in a process of its own, and names the first that
-//! fails; `ANNULUS_SEED=<seed> cargo test <test>` replays it.
+//! # A complete test
+//!
+//! Two servers, a client that asks one and then the other, a wire that is cut for a while, and
+//! everything going wrong now and then:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use annulus::io::{AsyncReadExt, AsyncWriteExt};
+//! use annulus::net::{TcpListener, TcpStream};
+//! use annulus::sim::{Fault, Faults, Outcome, seeds};
+//! use annulus::time::timeout;
+//!
+//! annulus::sim_install!();
+//!
+//! async fn server() -> Outcome {
+//!     let listener = TcpListener::bind("0.0.0.0:80").await?;
+//!     loop {
+//!         let (mut stream, _) = listener.accept().await?;
+//!         annulus::spawn(async move { stream.write_all(b"bread").await });
+//!     }
+//! }
+//!
+//! async fn ask(server: &str) -> std::io::Result<String> {
+//!     let mut stream = TcpStream::connect((server, 80)).await?;
+//!     let mut text = String::new();
+//!     stream.read_to_string(&mut text).await?;
+//!     Ok(text)
+//! }
+//!
+
+//! #[test]
+//! fn a_client_finds_the_server_that_it_can_reach() {
+//!     seeds(10_000, |sim| {
+//!         let mut faults = Faults::none();
+//!         sim.faults(faults.set(Fault::ShortRead, 200).set(Fault::EnterBusy, 10).clone());
+//!         sim.host("one", server).host("other", server);
+//!         sim.client("client", async {
+//!             for server in ["one", "other"].into_iter().cycle() {
+//!                 if let Ok(Ok(text)) = timeout(Duration::from_secs(1), ask(server)).await {
+//!                     assert_eq!(text, "bread");
+//!                     return Ok(());
+//!                 }
+//!             }
+//!             Ok(())
+//!         });
+//!         sim.partition("client", "one");
+//!         sim.run().unwrap();
+//!     });
+//! }
+//! ```
+//!
+//! [`seeds`] runs it under each seed in a process of its own, every sixteenth seed twice, to see
+//! that both runs are the same. It names the first that fails, and
+//! `ANNULUS_SEED=<seed> cargo test <test>` replays it.
 //!
 //! # What is simulated
 //!
-//! TCP, UDP and Unix sockets, pipes, timers, [`Instant`](crate::time::Instant) and
-//! [`std::time::Instant`], the keys of [`std::collections::HashMap`], blocking closures (they run
-//! in between, on the same thread). An operation that is not fails with
-//! [`Unsupported`](std::io::ErrorKind::Unsupported) and says so.
+//! - TCP, UDP and Unix sockets and pipes, with latency, small windows, lost and doubled datagrams,
+//!   partitions, crashes. Names of hosts are resolved.
+//! - Timers, [`Instant`](crate::time::Instant), [`std::time::Instant`] and
+//!   [`std::time::SystemTime`]: 1 January 2030, and then what the world's clock says.
+//! - Random numbers: the keys of [`std::collections::HashMap`], `select!`, every crate that asks
+//!   `getrandom`(2).
+//! - Files through [`fs`](crate::fs), in a root directory of each host that is empty but for
+//!   `/tmp`, is the host's working directory too, and outlives a crash. A directory lists its
+//!   entries by name.
+//! - Blocking closures, which run in between on the same thread, as does what
+//!   [`block_in_place`](crate::task::block_in_place) is given.
+//! - [`Fault`] lists what can go wrong; nothing does unless [`Sim::faults`] says so.
+//!
+//! # Limits
+//!
+//! - An operation that is not simulated ends the simulation with an error that names it.
+//! - A host has one runtime, which the simulation made: building another fails with
+//!   [`Unsupported`](std::io::ErrorKind::Unsupported), and `block_on` panics, for whatever the
+//!   future waits for has to run on the same thread. So do not simulate what `#[annulus::main]`
+//!   makes, but the future inside.
+//! - `signal` and the `from_std` of sockets are `Unsupported`: their descriptors are the system's.
+//!   `TcpSocket::from_raw_fd` and its kin cannot say so: every operation on what they make ends
+//!   with EBADF.
+//! - Nothing may wait by blocking the thread for what the world has still to do: 10 seconds of
+//!   real time without a step end the process, and it is told which closure did not return, and
+//!   where it was spawned. A mutex that is held across an await is one way to it.
+//! - Threads that a program starts itself run by the real clock, outside of the world, and so does
+//!   what they do with its handles. So do `std::fs`, `std::net`, and
+//!   [`fs::File::from_std`](crate::fs::File::from_std).
+//! - Numbers that the system gives to files (inodes, times of change and of access) are the real
+//!   ones: a test whose way depends on them does not replay. Nor does one that depends on
+//!   addresses in memory, or on static counters unless each seed has a process of its own.
+//! - [`stats`](crate::stats) and [`time::pause`](crate::time::pause) are the process' and a
+//!   runtime's, as ever: a world's clock needs no pausing.
 //!
 //! # What a test program needs
 //!
-//! One line at its top, [`install!`](crate::sim_install), which defines the functions of the C
-//! library through which std reads the clock, draws random numbers and closes descriptors:
-//!
-//! ```
-//! annulus::sim_install!();
-//! ```
+//! One line at its top, [`sim_install!`](crate::sim_install), which defines the functions of the C
+//! library through which std reads the clock, draws random numbers and closes descriptors. On
+//! threads that do not simulate they ask the system, as ever.
 #![forbid(unsafe_code)]
 
 mod driver;
+mod inside;
 mod seeds;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 pub use annulus_ring::kernel::{Fault, Faults, Network};
 pub use seeds::{Totals, seeds};
+
+pub(crate) use inside::{BLOCKED, refuse, seed};
 
 use crate::runtime::Builder;
 use driver::Driver;
@@ -89,7 +174,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// Without [`install!`](crate::sim_install): what a program draws from the system would not
+    /// Without [`sim_install!`](crate::sim_install): what a program draws from the system would not
     /// replay. While this thread simulates another world.
     #[must_use]
     #[track_caller]
@@ -120,7 +205,7 @@ impl Sim {
     #[track_caller]
     pub fn workers(&mut self, workers: usize) -> &mut Sim {
         assert!(workers > 0, "a host needs a worker");
-        self.driver.workers = workers;
+        self.driver.settings.workers = workers;
         self
     }
 
@@ -134,13 +219,22 @@ impl Sim {
     ///
     /// let mut sim = annulus::sim::Sim::new(7);
     /// sim.runtime(|builder| {
+    ///     // Queues so small that they overflow.
     ///     builder.recv_mode(RecvMode::Hot).ring_entries(8, 16);
     /// });
     /// sim.client("client", async { Ok(()) });
     /// sim.run().unwrap();
     /// ```
     pub fn runtime(&mut self, configure: impl Fn(&mut Builder) + 'static) -> &mut Sim {
-        self.driver.configure = Rc::new(configure);
+        self.driver.settings.configure = Rc::new(configure);
+        self
+    }
+
+    /// How many descriptors that are not files a host that is added from now on may have open at
+    /// once; 1024 by default. Its runtime takes two for each worker, and one. Beyond it sockets
+    /// fail with EMFILE.
+    pub fn descriptors_max(&mut self, descriptors: usize) -> &mut Sim {
+        self.driver.settings.descriptors_max = Some(descriptors);
         self
     }
 
@@ -151,7 +245,13 @@ impl Sim {
     }
 
     /// Adds a host that runs `software`, again each time it is [bounced](Sim::bounce). Its name is
-    /// resolved to its address. When it ends with an error, so does the simulation.
+    /// resolved to its address. When it ends with an error or a panic, so does the simulation.
+    ///
+    /// # Panics
+    ///
+    /// If there is a host of that name; if [`descriptors_max`](Sim::descriptors_max) leaves no
+    /// room for its runtime.
+    #[track_caller]
     pub fn host<F, S>(&mut self, name: &str, software: S) -> &mut Sim
     where
         F: Future<Output = Outcome> + Send + 'static,
@@ -162,7 +262,13 @@ impl Sim {
         self
     }
 
-    /// Adds a host that runs `software` once. The simulation ends when all clients have.
+    /// Adds a host that runs `software` once. The simulation ends when all clients have; one that
+    /// was [crashed](Sim::crash) or [stopped](Sim::stop) is not waited for.
+    ///
+    /// # Panics
+    ///
+    /// As [`host`](Sim::host).
+    #[track_caller]
     pub fn client<F>(&mut self, name: &str, software: F) -> &mut Sim
     where
         F: Future<Output = Outcome> + Send + 'static,
@@ -198,7 +304,27 @@ impl Sim {
         self
     }
 
-    /// Stops a host at once, without a word to its peers.
+    /// The address of a host, as its name is resolved inside the world.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such host.
+    #[track_caller]
+    pub fn lookup(&mut self, host: &str) -> IpAddr {
+        self.driver.lookup(host)
+    }
+
+    /// Whether a host's software runs: it has neither ended nor crashed.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such host.
+    #[track_caller]
+    pub fn is_host_running(&mut self, host: &str) -> bool {
+        self.driver.is_running(host)
+    }
+
+    /// Stops a host at once, without a word to its peers. Its files stay.
     ///
     /// # Panics
     ///
@@ -253,6 +379,12 @@ impl Sim {
         duration: Duration,
     ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
         self.driver.run_for(duration)
+    }
+
+    /// The seed that decides this world.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.driver.seed
     }
 
     /// Simulated time since the world began.

@@ -1,8 +1,9 @@
 //! One test under many seeds.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::process::{Child, Command, Stdio};
 
 use super::{Fault, Sim};
 
@@ -59,14 +60,18 @@ impl Totals {
     }
 }
 
+/// Of so many seeds one is run twice, and both runs are compared.
+const TWICE_EVERY: u64 = 16;
+
 /// Runs `test` in the world of each seed below `count`, each in a process of its own, as many at
-/// once as there are processors. With the variable `ANNULUS_SEED` set it runs that seed alone, in
-/// this process.
+/// once as there are processors. Every sixteenth seed, the first among them, is run twice, and
+/// both runs must have the same [`trace`](Sim::trace): a program whose runs differ could not be
+/// replayed. With the variable `ANNULUS_SEED` set it runs that seed alone, in this process.
 ///
-/// Answers how often each fault was injected, and what the test has counted.
+/// Answers how often each fault was injected, and what the test has counted, each seed once.
 ///
-/// `test` builds the world and runs it; it fails by panicking. Call this from a `#[test]` function
-/// as the only thing it does: the processes run the test of that name again.
+/// `test` builds the world and runs it; it fails by panicking. Call this as the only thing that a
+/// `#[test]` function does, or `main`: the processes run that function again.
 ///
 /// ```no_run
 /// # use annulus::sim::{Sim, seeds};
@@ -82,6 +87,7 @@ impl Totals {
 /// # Panics
 ///
 /// When a seed fails: the message names it, shows what its process printed, and how to replay it.
+/// When two runs of a seed differ. When `ANNULUS_SEED` is not a number.
 #[track_caller]
 pub fn seeds<F>(count: u64, test: F) -> Totals
 where
@@ -98,55 +104,118 @@ where
         test(&mut sim);
         let totals = Totals::of(&sim);
         totals.print(seed);
-        println!("seed {seed}: trace {:016x}", sim.trace());
+        println!("{}{:016x}", trace_line(seed), sim.trace());
         return totals;
     }
-    let name = test_name(std::any::type_name::<F>());
+    let again = Again::find(std::any::type_name::<F>());
     let at_once = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let mut totals = Totals::default();
-    let mut running = std::collections::VecDeque::new();
+    let mut running = VecDeque::new();
+    let mut done = Done::default();
     for seed in 0..count {
-        if running.len() == at_once {
-            finish(
-                &name,
-                running.pop_front().expect("there are some"),
-                &mut totals,
-            );
+        for _ in 0..1 + u64::from(seed % TWICE_EVERY == 0) {
+            if running.len() == at_once {
+                let (seed, child) = running.pop_front().expect("there are some");
+                again.finish(seed, child, &mut done);
+            }
+            running.push_back((seed, again.start(seed)));
         }
-        running.push_back((seed, start(&name, seed)));
     }
-    for child in running {
-        finish(&name, child, &mut totals);
+    for (seed, child) in running {
+        again.finish(seed, child, &mut done);
     }
-    totals
+    done.totals
 }
 
-fn start(name: &str, seed: u64) -> std::process::Child {
-    let program = std::env::current_exe().expect("the test's own program");
-    Command::new(program)
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(SEED, seed.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the test's own program starts")
+/// What stands before the trace in what a run prints.
+fn trace_line(seed: u64) -> String {
+    format!("seed {seed}: trace ")
 }
 
-#[track_caller]
-fn finish(name: &str, (seed, child): (u64, std::process::Child), totals: &mut Totals) {
-    let output = child.wait_with_output().expect("a child is waited for");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let ran = text.contains(&format!("seed {seed}: trace"));
-    assert!(
-        output.status.success() && ran,
-        "seed {seed} failed ({}). To replay it: {SEED}={seed} cargo test {name}\n{text}{errors}",
-        output.status,
-    );
-    totals.read(seed, &text);
+/// What has come of the runs so far.
+#[derive(Default)]
+struct Done {
+    totals: Totals,
+    /// The last seed, and the trace of its run.
+    last: Option<(u64, String)>,
 }
 
-/// The name of the test whose closure has this type: `program::module::test::{{closure}}`.
+/// How this program is started again, so that it runs the same test and nothing else.
+struct Again {
+    arguments: Vec<OsString>,
+    /// For a person.
+    command: String,
+}
+
+impl Again {
+    /// `closure`: the type of what was given to [`seeds`], which names the function it stands in.
+    fn find(closure: &str) -> Again {
+        let thread = std::thread::current();
+        // The harness names each test's thread after it, unless it runs them on its own.
+        let test = match thread.name() {
+            Some(name) if name != "main" => name.to_owned(),
+            _ => test_name(closure),
+        };
+        if test == "main" {
+            let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+            let shown: Vec<String> = std::env::args().collect();
+            return Again {
+                arguments,
+                command: shown.join(" "),
+            };
+        }
+        let command = format!("cargo test {test} -- --exact --nocapture");
+        let mut arguments = vec![OsString::from(test)];
+        let options = [
+            "--exact",
+            "--nocapture",
+            "--include-ignored",
+            "--test-threads=1",
+        ];
+        arguments.extend(options.map(OsString::from));
+        Again { arguments, command }
+    }
+
+    fn start(&self, seed: u64) -> Child {
+        let program = std::env::current_exe().expect("the program's own path");
+        Command::new(program)
+            .args(&self.arguments)
+            .env(SEED, seed.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts again")
+    }
+
+    /// Waits for a run, and compares it with the one before if that was of the same seed.
+    #[track_caller]
+    fn finish(&self, seed: u64, child: Child, done: &mut Done) {
+        let output = child.wait_with_output().expect("a child is waited for");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let command = &self.command;
+        let (_, trace) = text.split_once(&trace_line(seed)).unwrap_or_default();
+        assert!(
+            output.status.success() && !trace.is_empty(),
+            "seed {seed} failed ({}). To replay it: {SEED}={seed} {command}\n{text}{errors}",
+            output.status,
+        );
+        let trace = trace.lines().next().unwrap_or_default().to_owned();
+        if let Some((_, other)) = done.last.take().filter(|(other, _)| *other == seed) {
+            assert!(
+                trace == other,
+                "seed {seed} does not replay: one run ended with trace {other}, another with \
+                 {trace}. Something in the test asks what the simulation does not decide: threads \
+                 of its own, static counters, addresses, the real file system. To run it: \
+                 {SEED}={seed} {command}"
+            );
+        } else {
+            done.totals.read(seed, &text);
+        }
+        done.last = Some((seed, trace));
+    }
+}
+
+/// The name of the function in which a closure of this type stands: `program::module::test`.
 fn test_name(closure: &str) -> String {
     let path = closure.split("::{{closure}}").next().unwrap_or(closure);
     let (_program, test) = path.split_once("::").unwrap_or(("", path));

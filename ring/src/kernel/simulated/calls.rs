@@ -26,6 +26,10 @@ impl Simulated {
         state.parts.descriptors.object(fd.as_raw_fd())
     }
 
+    pub(in crate::kernel) fn knows(&self, fd: BorrowedFd<'_>) -> bool {
+        self.object(&self.state(), fd).is_ok()
+    }
+
     // ---- Data ---------------------------------------------------------------------------
 
     pub(in crate::kernel) fn recv_from(

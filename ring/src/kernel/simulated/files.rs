@@ -4,19 +4,24 @@
 //! operation takes, how many bytes a read or write moves, and when it fails. Paths are resolved
 //! inside the root (`RESOLVE_IN_ROOT`), so that none leads out of the world.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::format;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use annulus_syscalls::io_uring::{op, open_how};
 use annulus_syscalls::{Errno, calls};
 
+use super::Simulated;
+use super::descriptors::errno_of;
 use super::faults::Fault;
 use super::network::HostId;
 use super::world::World;
 use crate::kernel::emulated::{perform_file, result};
 use crate::kernel::engine::{Args, Operation};
+use crate::kernel::paths::{LastName, StdPath};
 
 /// The roots of all hosts of a world. They go with it.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ impl Roots {
     fn open(&self, host: HostId) -> Result<Directory, Errno> {
         let path = self.path(host);
         let made = std::fs::create_dir_all(path.join("tmp"));
-        made.map_err(super::descriptors::errno_of)?;
+        made.map_err(errno_of)?;
         let path = c_string(&path)?;
         open_at(
             libc::AT_FDCWD,
@@ -61,6 +66,56 @@ impl Drop for Roots {
     fn drop(&mut self) {
         // A directory that was never made, or that somebody else has emptied.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Simulated {
+    /// A path into the host's root, through a descriptor in /proc.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR, ELOOP and the others of openat2(2).
+    pub(in crate::kernel) fn std_path(
+        &self,
+        path: &Path,
+        last: LastName,
+    ) -> Result<StdPath, Errno> {
+        let root = self.root()?;
+        let path = c_string(path)?;
+        let found = match last {
+            LastName::Itself => None,
+            LastName::Followed => Some(root.find(&path)?),
+            LastName::Made => match root.find(&path) {
+                Err(Errno::ENOENT) => None,
+                found => Some(found?),
+            },
+        };
+        if let Some(found) = found {
+            let path = found.path();
+            return Ok(StdPath::through(found.into_owned(), path));
+        }
+        let Place { directory, name } = root.parent(libc::AT_FDCWD, &path)?;
+        let path = directory.path().join(OsStr::from_bytes(name.as_bytes()));
+        if last == LastName::Made && path.is_symlink() {
+            // It leads to nothing, and where that would be is not ours to follow.
+            return Err(Errno::ELOOP);
+        }
+        Ok(StdPath::through(directory.into_owned(), path))
+    }
+
+    /// # Errors
+    /// As [`std_path`](Simulated::std_path).
+    pub(in crate::kernel) fn canonicalize(&self, path: &Path) -> Result<PathBuf, Errno> {
+        let root = self.root()?;
+        let found = root.find(&c_string(path)?)?;
+        let [root, found] = [&root, &found].map(|it| std::fs::read_link(it.path()));
+        let root = root.map_err(errno_of)?;
+        let found = found.map_err(errno_of)?;
+        let inside = found.strip_prefix(root).map_err(|_outside| Errno::EXDEV)?;
+        Ok(Path::new("/").join(inside))
+    }
+
+    fn root(&self) -> Result<Directory, Errno> {
+        self.state().parts.roots.open(self.host)
     }
 }
 
@@ -145,6 +200,22 @@ impl Directory {
         }
     }
 
+    /// What a path leads to, opened for its name's sake.
+    fn find(&self, path: &CStr) -> Result<Directory, Errno> {
+        open_at(self.0, path, libc::O_PATH, 0, RESOLVE_IN_ROOT).map(Directory)
+    }
+
+    /// Where the standard library finds it.
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0))
+    }
+
+    fn into_owned(self) -> OwnedFd {
+        let fd = std::mem::ManuallyDrop::new(self).0;
+        // SAFETY: the descriptor was this directory's own, which closes it no more.
+        unsafe { OwnedFd::from_raw_fd(fd) }
+    }
+
     fn parent(&self, dirfd: i32, path: &CStr) -> Result<Place, Errno> {
         let bytes = path.to_bytes();
         let end = bytes.iter().rposition(|&byte| byte != b'/');
@@ -198,6 +269,5 @@ fn open_at(start: i32, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Resu
 }
 
 fn c_string(path: &Path) -> Result<CString, Errno> {
-    use std::os::unix::ffi::OsStrExt;
     CString::new(path.as_os_str().as_bytes()).map_err(|_nul| Errno::EINVAL)
 }

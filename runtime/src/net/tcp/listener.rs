@@ -117,7 +117,7 @@ impl TcpListener {
     /// Outside the context of a runtime; with debug assertions also if the listener blocks.
     #[track_caller]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        socket::expect_nonblocking(&listener)?;
+        socket::expect_ours("TcpListener::from_std", &listener)?;
         Ok(TcpListener::new(listener.into()))
     }
 

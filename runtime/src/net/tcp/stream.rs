@@ -103,7 +103,7 @@ impl TcpStream {
     /// Outside the context of a runtime; with debug assertions also if the stream blocks.
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-        socket::expect_nonblocking(&stream)?;
+        socket::expect_ours("TcpStream::from_std", &stream)?;
         Ok(TcpStream {
             stream: Stream::new(Socket::new(stream.into(), Ready::EMPTY)),
         })

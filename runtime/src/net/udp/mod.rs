@@ -82,7 +82,7 @@ impl UdpSocket {
     /// Outside the context of a runtime; with debug assertions also if the socket blocks.
     #[track_caller]
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
-        socket::expect_nonblocking(&socket)?;
+        socket::expect_ours("UdpSocket::from_std", &socket)?;
         Ok(UdpSocket::new(socket.into()))
     }
 

@@ -108,7 +108,7 @@ impl UnixDatagram {
     /// Outside the context of a runtime; with debug assertions also if the socket blocks.
     #[track_caller]
     pub fn from_std(datagram: std::os::unix::net::UnixDatagram) -> io::Result<UnixDatagram> {
-        socket::expect_nonblocking(&datagram)?;
+        socket::expect_ours("UnixDatagram::from_std", &datagram)?;
         Ok(UnixDatagram::new(datagram.into()))
     }
 

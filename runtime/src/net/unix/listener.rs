@@ -93,7 +93,7 @@ impl UnixListener {
     /// Outside the context of a runtime; with debug assertions also if the listener blocks.
     #[track_caller]
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
-        socket::expect_nonblocking(&listener)?;
+        socket::expect_ours("UnixListener::from_std", &listener)?;
         Ok(UnixListener::new(listener.into()))
     }
 

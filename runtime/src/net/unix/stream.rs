@@ -117,7 +117,7 @@ impl UnixStream {
     /// Outside the context of a runtime; with debug assertions also if the stream blocks.
     #[track_caller]
     pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
-        socket::expect_nonblocking(&stream)?;
+        socket::expect_ours("UnixStream::from_std", &stream)?;
         Ok(UnixStream {
             stream: Stream::new(Socket::new(stream.into(), Ready::EMPTY)),
         })
