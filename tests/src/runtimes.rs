@@ -4,18 +4,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use annulus::runtime::{Builder, LocalOptions, LocalRuntime, RecvMode, Runtime};
 
-/// A builder of a current_thread runtime with everything enabled.
+/// Set to 1, the runtimes of the tests are restricted.
+const RESTRICTED: &str = "ANNULUS_TEST_RESTRICT";
+
+/// A builder of a current_thread runtime with everything enabled; restricted where the variable
+/// `ANNULUS_TEST_RESTRICT` is 1.
 pub fn current_thread(mode: RecvMode) -> Builder {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().recv_mode(mode);
+    restrict_if_asked(&mut builder);
     builder
 }
 
-/// A builder of a multi_thread runtime of two workers with everything enabled.
+/// A builder of a multi_thread runtime of two workers with everything enabled; restricted as
+/// [`current_thread`].
 pub fn multi_thread(mode: RecvMode) -> Builder {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().recv_mode(mode);
+    restrict_if_asked(&mut builder);
     builder
+}
+
+fn restrict_if_asked(builder: &mut Builder) {
+    if std::env::var_os(RESTRICTED).is_some_and(|value| value == "1") {
+        builder.restrict();
+    }
 }
 
 /// Runs `scenario` on each flavour in each receive mode, and asserts after each that nothing is

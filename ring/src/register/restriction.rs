@@ -10,7 +10,10 @@ use annulus_syscalls::io_uring::register::flags::{
     IORING_RESTRICTION_REGISTER_OP, IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
     IORING_RESTRICTION_SQE_FLAGS_REQUIRED, IORING_RESTRICTION_SQE_OP,
 };
-use annulus_syscalls::io_uring::register::op::IORING_REGISTER_RESTRICTIONS;
+use annulus_syscalls::io_uring::register::op::{
+    IORING_REGISTER_PBUF_RING, IORING_REGISTER_RESTRICTIONS, IORING_REGISTER_RING_FDS,
+    IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_UNREGISTER_RING_FDS,
+};
 use annulus_syscalls::io_uring::register::{io_uring_restriction, io_uring_task_restriction};
 use annulus_syscalls::{Errno, calls};
 
@@ -69,6 +72,19 @@ impl<S: SqEntry, C: CqEntry> Ring<S, C> {
 }
 
 impl Restriction {
+    /// What [`Ring::register_ring_fd`] and its undoing need.
+    pub const RING_FD: [Restriction; 2] = [
+        Restriction::Register(IORING_REGISTER_RING_FDS as u8),
+        Restriction::Register(IORING_UNREGISTER_RING_FDS as u8),
+    ];
+    /// What making and dropping a [`BufRing`](crate::BufRing) needs.
+    pub const BUF_RING: [Restriction; 2] = [
+        Restriction::Register(IORING_REGISTER_PBUF_RING as u8),
+        Restriction::Register(IORING_UNREGISTER_PBUF_RING as u8),
+    ];
+    /// What [`RingRef::sync_cancel`](crate::RingRef::sync_cancel) and its kin need.
+    pub const SYNC_CANCEL: Restriction = Restriction::Register(IORING_REGISTER_SYNC_CANCEL as u8);
+
     /// Lets every ring that the calling thread, or a child of it, makes from now on do only what
     /// `restrictions` allow. That is for good.
     ///

@@ -16,6 +16,7 @@ use annulus_ring::{Cqe, Errno, Opcode, Sqe};
 use crate::reactor::Home;
 use header::{HeaderRef, Phase};
 
+pub(crate) mod allowed;
 mod cell;
 pub(crate) mod connect;
 pub(crate) mod header;

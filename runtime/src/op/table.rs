@@ -16,6 +16,7 @@ use std::task::Waker;
 use annulus_ring::{Cqe, Errno, Opcode, Ring, SqeFlags};
 use slab::Slab;
 
+use super::allowed;
 use super::cell::{class_for, isolated};
 use super::header::{GENERATION_MASK, HeaderRef, Kind, Link, Phase, Tag};
 use super::page::CLASSES;
@@ -187,6 +188,7 @@ impl Table {
             unreachable!("space was seen above")
         };
         cell.fill(sqe);
+        debug_assert!(allowed::allows(sqe), "{sqe:?} is not listed");
         sqe.set_user_data(tag.pack());
         let lent_bytes = sqe.lent_bytes();
         cell.lent_bytes.store(lent_bytes, Ordering::Relaxed);
@@ -274,6 +276,7 @@ impl Table {
         };
         fill(sqe);
         sqe.set_flags(SqeFlags::CQE_SKIP_SUCCESS);
+        debug_assert!(allowed::allows(sqe), "{sqe:?} is not listed");
         sqe.set_user_data(Tag::QUIET.pack());
         true
     }

@@ -25,7 +25,7 @@ use crate::time::clock::Clock;
 pub(crate) const SHUTDOWN: &str = "A Tokio 1.x context was found, but it is being shutdown.";
 
 /// The first kernel that cancels an operation for any thread, without an SQE.
-const SYNC_CANCEL_SINCE: Version = Version::new(6, 0);
+pub(crate) const SYNC_CANCEL_SINCE: Version = Version::new(6, 0);
 /// The first kernel that posts a message to a ring for a thread that has none.
 pub(crate) const SEND_MSG_RING_SINCE: Version = Version::new(6, 13);
 

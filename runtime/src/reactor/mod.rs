@@ -20,5 +20,5 @@ pub(crate) mod stats;
 
 pub(crate) use self::core::Core;
 pub use home::RecvMode;
-pub(crate) use home::{Home, HomeConfig, SEND_MSG_RING_SINCE, SHUTDOWN};
+pub(crate) use home::{Home, HomeConfig, SEND_MSG_RING_SINCE, SHUTDOWN, SYNC_CANCEL_SINCE};
 pub use stats::{Leak, Stats, stats};
