@@ -152,7 +152,7 @@ const EMULATED: Lack = Lack {
 fn lacks(kernel: &Kernel) -> Vec<Lack> {
     match kernel {
         Kernel::Emulated(_) => vec![EMULATED],
-        Kernel::Uring(_) => {
+        Kernel::Uring(_) | Kernel::Simulated(_) => {
             let version = kernel.version();
             let newer = USED.iter().filter(|lack| !version.at_least(lack.since));
             newer.copied().collect()
