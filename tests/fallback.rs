@@ -183,6 +183,23 @@ fn a_kernel_that_was_asked_for_is_what_there_is_and_the_log_says_so() {
 }
 
 #[test]
+fn a_diagnosis_names_the_refusal_and_the_remedy() {
+    in_child("a_diagnosis_names_the_refusal_and_the_remedy", || {
+        let before = annulus::diagnose();
+        without_io_uring(libc::EPERM);
+        let diagnosis = annulus::diagnose();
+        let text = diagnosis.to_string();
+        println!("{before}\n\n{text}");
+        assert_eq!(diagnosis.chosen, Some("emulated"));
+        assert_eq!(diagnosis.seccomp, annulus::Seccomp::Filtered);
+        assert_eq!(diagnosis.nofile, before.nofile);
+        for part in ["EPERM", "seccomp profile", "a thread for each"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    });
+}
+
+#[test]
 fn a_builder_says_so_where_the_shortage_is_one_of_descriptors() {
     in_child(
         "a_builder_says_so_where_the_shortage_is_one_of_descriptors",

@@ -3,6 +3,7 @@
 mod atomics;
 mod buf;
 mod context;
+mod diagnose;
 mod from_raw;
 pub mod fs;
 pub mod io;
@@ -20,6 +21,8 @@ pub mod uring;
 #[cfg(feature = "macros")]
 pub use annulus_macros::{main, test};
 pub use annulus_ring::sim_install;
+pub use annulus_ring::{Opcode, Version};
+pub use diagnose::{Diagnosis, Lack, Seccomp, diagnose};
 pub use reactor::{Leak, Stats, stats};
 #[cfg(feature = "macros")]
 pub use real::{join, select, try_join};

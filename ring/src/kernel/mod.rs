@@ -10,6 +10,7 @@
 mod clock;
 mod emulated;
 mod engine;
+mod features;
 mod inline;
 mod placeholder;
 mod resolve;
