@@ -106,6 +106,8 @@ fn a_dead_ring_waits_without_spinning() {
         });
         runtime.block_on(async {
             kill_rings();
+            // The ring dies when it is entered to wait.
+            annulus::time::sleep(Duration::from_millis(1)).await;
             refused("open", File::open("/dev/null")).await;
             let before = cpu_time();
             receive.await.expect("it is sent");

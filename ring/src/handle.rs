@@ -169,7 +169,6 @@ impl Handle {
                 // alone.
                 let _ = unsafe { calls::close(*fd) };
             }
-            // Its descriptors go with the last reference to it.
             #[cfg(feature = "std")]
             Name::UserSide(side) => side.close(),
             // In another thread nothing can be done: the index goes when its thread ends.

@@ -89,7 +89,7 @@ pub fn diagnose() -> Diagnosis {
         lacks: kernel.map(lacks).unwrap_or_default(),
         memlock_bytes: limit("Max locked memory"),
         nofile: limit("Max open files"),
-        seccomp: seccomp(read("/proc/self/status").as_deref()),
+        seccomp: seccomp(read("/proc/thread-self/status").as_deref()),
         io_uring_disabled: read("/proc/sys/kernel/io_uring_disabled")
             .and_then(|text| text.parse().ok()),
     }

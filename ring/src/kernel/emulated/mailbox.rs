@@ -36,7 +36,6 @@ pub(super) struct Mailbox {
     inside: Mutex<Inside>,
     /// Letters came.
     arrived: Condvar,
-    event: Fd,
     flags: Flags,
 }
 
@@ -45,6 +44,8 @@ struct Inside {
     letters: Vec<Letter>,
     /// The ring waits, or is about to.
     waiting: bool,
+    /// Wakes it: each write is an edge in its epoll, so nobody reads. `None` when it is gone.
+    event: Option<Fd>,
 }
 
 impl Mailbox {
@@ -56,37 +57,36 @@ impl Mailbox {
             inside: Mutex::new(Inside {
                 letters: Vec::new(),
                 waiting: false,
+                event: Some(Fd::new(event, origin)),
             }),
             arrived: Condvar::new(),
-            event: Fd::new(event, origin),
             flags,
         })
     }
 
-    /// The descriptor that tells of a wake. Each write to it is an edge, so nobody reads it.
-    pub(super) fn event(&self) -> i32 {
-        self.event.number()
+    /// The descriptor that tells of a wake; `None` once the ring is gone.
+    pub(super) fn event(&self) -> Option<i32> {
+        self.lock().event.as_ref().map(Fd::number)
     }
 
     pub(super) fn post(&self, letter: Letter) {
-        let wake = {
+        {
             let mut inside = self.lock();
             inside.letters.push(letter);
             self.flags.set(IORING_SQ_TASKRUN);
-            mem::take(&mut inside.waiting)
-        };
-        self.arrived.notify_all();
-        if wake {
-            self.signal();
+            inside.wake();
         }
+        self.arrived.notify_all();
     }
 
     /// Wakes the ring if it waits, to look at its queues again.
     pub(super) fn nudge(&self) {
-        let wake = mem::take(&mut self.lock().waiting);
-        if wake {
-            self.signal();
-        }
+        self.lock().wake();
+    }
+
+    /// The ring is gone: its descriptor is closed now, whoever still has the mailbox.
+    pub(super) fn close(&self) {
+        self.lock().event = None;
     }
 
     /// Moves all letters to `letters`, which is empty.
@@ -117,13 +117,20 @@ impl Mailbox {
         }
     }
 
-    fn signal(&self) {
-        // The counter is far from full: each wake adds one.
-        let _ = calls::write(self.event(), &1_u64.to_ne_bytes());
-    }
-
     /// Nothing in there is ever left half changed.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    /// Under the lock, so that the descriptor is the ring's.
+    fn wake(&mut self) {
+        if mem::take(&mut self.waiting)
+            && let Some(event) = &self.event
+        {
+            // The counter is far from full: each wake adds one.
+            let _ = calls::write(event.number(), &1_u64.to_ne_bytes());
+        }
     }
 }

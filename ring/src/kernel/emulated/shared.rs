@@ -33,8 +33,9 @@ pub(crate) struct Shared {
     memory: Arc<Memory>,
     mailbox: Arc<Mailbox>,
     facts: Arc<Facts>,
-    /// Its number stands for the ring.
-    epoll: Fd,
+    /// The number of the epoll instance stands for the ring.
+    number: i32,
+    epoll: Mutex<Option<Fd>>,
     state: Mutex<State>,
 }
 
@@ -64,7 +65,7 @@ impl Shared {
         };
         let mailbox = Arc::new(Mailbox::new(Flags::new(memory), origin)?);
         let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        let (change, event) = (libc::EPOLL_CTL_ADD, mailbox.event());
+        let (change, event) = (libc::EPOLL_CTL_ADD, mailbox.event().unwrap_or(-1));
         control_raw(epoll.number(), change, event, events, WAKE)?;
         facts
             .rings()
@@ -86,13 +87,14 @@ impl Shared {
             memory: Arc::clone(memory),
             mailbox,
             facts: Arc::clone(facts),
-            epoll,
+            number: epoll.number(),
+            epoll: Mutex::new(Some(epoll)),
             state: Mutex::new(state),
         })
     }
 
     pub(crate) fn fd(&self) -> i32 {
-        self.epoll.number()
+        self.number
     }
 
     pub(crate) fn memory(&self) -> &Arc<Memory> {
@@ -141,11 +143,11 @@ impl Shared {
         if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
             return Ok(submitted);
         }
-        let waited = self.wait(state, min_complete, &wait);
-        if submitted > 0 {
-            return Ok(submitted);
+        match self.wait(state, min_complete, &wait) {
+            // What was submitted is told, and why the wait ended is found out by the next.
+            Err(Errno::EINTR | Errno::ETIME) if submitted > 0 => Ok(submitted),
+            waited => waited.map(|()| submitted),
         }
-        waited.map(|()| 0)
     }
 
     /// Waits until there are `min_complete` completions, after a look at what is ready.
@@ -181,14 +183,17 @@ impl Shared {
             }
             drop(state);
             let mut events = Events::new();
-            let woken = events.wait(self.epoll.number(), span_ns, wait.signals());
+            let woken = events.wait(self.number, span_ns, wait.signals());
             self.mailbox.end_wait();
             looked = true;
             state = self.lock();
-            state.tell(&events);
-            if let Err(errno) = woken {
-                state.settle();
-                return state.unless_some(errno);
+            match woken {
+                Ok(()) => state.tell(&events),
+                Err(Errno::EINTR) => {
+                    state.settle();
+                    return state.unless_some(Errno::EINTR);
+                }
+                Err(errno) => return Err(errno),
             }
         }
     }
@@ -199,7 +204,7 @@ impl Shared {
     /// What forbids to ask, such as a seccomp filter.
     fn harvest(&self, state: &mut State) -> Result<(), Errno> {
         let mut events = Events::new();
-        match events.wait(self.epoll.number(), Some(0), None) {
+        match events.wait(self.number, Some(0), None) {
             Ok(()) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
@@ -250,10 +255,13 @@ impl Shared {
         }
     }
 
-    /// The ring is gone: nothing of it starts any more, and nobody finds it.
+    /// The ring is gone: nothing of it starts any more, nobody finds it, and its descriptors are
+    /// closed. Called once, while nobody else is in a call.
     pub(crate) fn close(&self) {
         self.facts.pool.forget(&self.mailbox);
-        self.facts.rings().remove(&self.epoll.number());
+        self.facts.rings().remove(&self.number);
+        self.mailbox.close();
+        *self.epoll.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -20,6 +20,8 @@ mod chain;
 mod poll;
 mod queues;
 mod request;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod world;
 
