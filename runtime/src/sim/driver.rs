@@ -69,6 +69,7 @@ impl Driver {
         );
         let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
             .expect("a descriptor for the world");
+        world.set_may_repeat(crate::op::may_repeat);
         let installed = world.install(seed);
         let started_ns = world.now_ns();
         Driver {
