@@ -105,6 +105,12 @@ impl Tag {
     }
 }
 
+/// Whether a completion with this user data could come twice, or late, and would be told from
+/// others: by its generation.
+pub(crate) const fn may_repeat(user_data: u64) -> bool {
+    matches!(Tag::unpack(user_data), Some(Tag { kind: Kind::Op, .. }))
+}
+
 /// Where a cell stands; see the picture above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -49,6 +49,7 @@ pub(crate) mod write_all;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use header::may_repeat;
 pub(crate) use page::Pages;
 pub(crate) use timer::Timer;
 

@@ -95,6 +95,7 @@ impl Driver {
         );
         let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
             .expect("a descriptor for the world");
+        world.set_may_repeat(crate::op::may_repeat);
         // Before the hooks: its thread's clock is a real one.
         let watch = Watch::start(seed);
         let installed = world.install(seed);

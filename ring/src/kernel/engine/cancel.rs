@@ -15,6 +15,7 @@ use annulus_syscalls::io_uring::op;
 use super::request::{Key, Request, State};
 use super::world::World;
 use super::{Engine, Work};
+use crate::kernel::Fault;
 
 /// Which requests are meant.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ impl Pattern {
         let can_end = match &request.state {
             State::Waiting { .. } | State::Offloaded => true,
             State::Timed(_) => request.opcode() == op::IORING_OP_TIMEOUT && self.fd.is_none(),
-            State::Held | State::Ended => false,
+            State::Held | State::Late | State::Ended => false,
         };
         can_end
             && self
@@ -63,6 +64,12 @@ impl Pattern {
             && self.fd.is_none_or(|wanted| request.op.sqe.fd == wanted)
             && self.opcode.is_none_or(|wanted| request.opcode() == wanted)
     }
+}
+
+/// What a fault does to a cancel.
+pub(super) enum Misled {
+    Told(Errno),
+    Late,
 }
 
 impl Engine {
@@ -87,6 +94,33 @@ impl Engine {
         meant.len() as i32
     }
 
+    /// A cancel of one request, where a fault strikes it: what it is told, or nothing as long as
+    /// it is late. The target ends nevertheless: by itself, or cancelled after a while.
+    pub(super) fn misled(
+        &mut self,
+        key: Key,
+        pattern: &Pattern,
+        world: &mut impl World,
+    ) -> Option<Misled> {
+        let user_data = pattern.user_data.filter(|_| !pattern.all)?;
+        let target = self.find(user_data, |request| pattern.matches(request))?;
+        for (fault, errno) in [
+            (Fault::CancelRunning, Errno::EALREADY),
+            (Fault::CancelNothing, Errno::ENOENT),
+        ] {
+            if world.strikes(fault) {
+                world.call_later(target);
+                return Some(Misled::Told(errno));
+            }
+        }
+        // Whether it comes too late depends on its target.
+        if world.might_strike(Fault::CancelTooLate) {
+            world.call_later(key);
+            return Some(Misled::Late);
+        }
+        None
+    }
+
     /// Every request that is meant, oldest first.
     fn meant(&self, pattern: &Pattern) -> Vec<Key> {
         let matching = self.requests.iter().filter(|(_, one)| pattern.matches(one));
@@ -104,7 +138,7 @@ impl Engine {
     pub(super) fn try_cancel(&mut self, key: Key, world: &mut impl World) -> Result<(), Errno> {
         let request = self.get(key).ok_or(Errno::ENOENT)?;
         match request.state {
-            State::Held | State::Ended => return Err(Errno::ENOENT),
+            State::Held | State::Late | State::Ended => return Err(Errno::ENOENT),
             State::Waiting { fd, .. } => world.disarm(key, fd),
             State::Offloaded => {
                 if !world.recall(key) {

@@ -50,9 +50,11 @@ use annulus_syscalls::io_uring::sqe_flags::{
 use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe, op};
 use slab::Slab;
 
+use self::cancel::Misled;
 use self::chain::Chain;
 use self::request::{Request, State};
 use self::timeout::Timeouts;
+use crate::kernel::Fault;
 
 /// Completions of one multishot request in a row, before others have a turn
 /// (`MULTISHOT_MAX_RETRY` of the kernel).
@@ -242,7 +244,10 @@ impl Engine {
                 self.remove_timeout(&sqe, &args, world)
             }
             op::IORING_OP_POLL_REMOVE => self.remove_poll(&sqe, world),
-            op::IORING_OP_ASYNC_CANCEL => self.async_cancel(&sqe, world),
+            op::IORING_OP_ASYNC_CANCEL => match self.async_cancel(key, &sqe, world) {
+                Some(res) => res,
+                None => return self.delay(key),
+            },
             op::IORING_OP_MSG_RING => message(&sqe, world),
             op::IORING_OP_PROVIDE_BUFFERS => result(self.groups.provide(&sqe)),
             op::IORING_OP_REMOVE_BUFFERS => result(self.groups.remove(&sqe)),
@@ -251,16 +256,48 @@ impl Engine {
         self.finish(key, res, 0, world);
     }
 
-    fn async_cancel(&mut self, sqe: &io_uring_sqe, world: &mut impl World) -> i32 {
-        // There are no registered files here.
-        let flags = sqe.op_flags;
-        if flags & IORING_ASYNC_CANCEL_FD_FIXED != 0 {
-            return -Errno::EBADF.raw();
+    /// The result, or none if a fault delays it.
+    fn async_cancel(
+        &mut self,
+        key: Key,
+        sqe: &io_uring_sqe,
+        world: &mut impl World,
+    ) -> Option<i32> {
+        match meant_by(sqe) {
+            Ok(pattern) => match self.misled(key, &pattern, world) {
+                Some(Misled::Told(errno)) => Some(-errno.raw()),
+                Some(Misled::Late) => None,
+                None => Some(self.cancel(pattern, world)),
+            },
+            Err(errno) => Some(-errno.raw()),
         }
-        match Pattern::of(sqe.addr, sqe.fd, sqe.len as u8, flags) {
-            Ok(pattern) => self.cancel(pattern, world),
-            Err(errno) => -errno.raw(),
+    }
+
+    fn delay(&mut self, key: Key) {
+        if let Some(request) = self.get(key) {
+            request.state = State::Late;
         }
+    }
+
+    /// The time has come for what a fault delayed, or lied about.
+    pub(crate) fn late(&mut self, key: Key, world: &mut impl World) {
+        let Some(request) = self.peek(key) else {
+            return;
+        };
+        let sqe = request.op.sqe;
+        if !matches!(request.state, State::Late) {
+            // A target whose cancel was told that it would not be cancelled.
+            let _ = self.try_cancel(key, world);
+        } else if sqe.opcode == op::IORING_OP_ASYNC_CANCEL {
+            let res = result(meant_by(&sqe).map(|pattern| self.cancel(pattern, world)));
+            if res == -Errno::ENOENT.raw() {
+                world.count(Fault::CancelTooLate);
+            }
+            self.finish(key, res, 0, world);
+        } else {
+            self.notify(key, false, world);
+        }
+        self.run(world);
     }
 
     /// Tries an operation until it is done, waits, or runs on a thread.
@@ -273,12 +310,20 @@ impl Engine {
                 return;
             }
             let operation = &mut request.op;
+            let untouched = operation.done == 0 && !operation.begun;
+            if untouched
+                && may_be_lost(operation.sqe.opcode)
+                && world.strikes(Fault::CanceledByNobody)
+            {
+                return self.finish(key, -Errno::ECANCELED.raw(), 0, world);
+            }
             if operation.selects() {
                 // The length of a message is in its header.
                 let is_message = operation.sqe.opcode == op::IORING_OP_RECVMSG;
                 let len_max = if is_message { 0 } else { operation.sqe.len };
                 operation.selected = self.groups.select(operation.sqe.buf_index, len_max);
-                if operation.selected.is_none() {
+                if operation.selected.is_none() || world.strikes(Fault::NoBuffers) {
+                    operation.selected = None;
                     return self.finish(key, -Errno::ENOBUFS.raw(), 0, world);
                 }
             }
@@ -309,7 +354,7 @@ impl Engine {
         // A receive of nothing is the end of the stream; an accepted descriptor may be 0.
         let accepts = request.opcode() == op::IORING_OP_ACCEPT;
         let may_go_on = multishot && (res > 0 || (accepts && res == 0));
-        if may_go_on && self.queues.has_room() {
+        if may_go_on && self.queues.has_room() && !world.strikes(Fault::MultishotEnds) {
             let flags = flags | self.take_buffer(key, res);
             self.post(user_data, res, flags | IORING_CQE_F_MORE);
             return true;
@@ -374,15 +419,28 @@ impl Engine {
         let flags = flags | self.take_buffer(key, res);
         if matches!(sqe.opcode, op::IORING_OP_SEND_ZC | op::IORING_OP_SENDMSG_ZC) {
             self.post(sqe.user_data, res, flags | IORING_CQE_F_MORE);
-            let told = sqe.ioprio & IORING_SEND_ZC_REPORT_USAGE != 0;
-            let notif = if told {
-                IORING_NOTIF_USAGE_ZC_COPIED
-            } else {
-                0
-            };
-            return self.end(key, res < 0, Some((notif, IORING_CQE_F_NOTIF)), world);
+            if world.strikes(Fault::LateNotification) {
+                self.leave_descriptor(key, world);
+                self.delay(key);
+                return world.call_later(key);
+            }
+            return self.notify(key, res < 0, world);
         }
         self.finish(key, res, flags, world);
+    }
+
+    /// Ends a zero-copy send, whose result was posted.
+    fn notify(&mut self, key: Key, failed: bool, world: &mut impl World) {
+        let Some(request) = self.peek(key) else {
+            return;
+        };
+        let told = request.op.sqe.ioprio & IORING_SEND_ZC_REPORT_USAGE != 0;
+        let notif = if told {
+            IORING_NOTIF_USAGE_ZC_COPIED
+        } else {
+            0
+        };
+        self.end(key, failed, Some((notif, IORING_CQE_F_NOTIF)), world);
     }
 
     /// Takes the buffer that was selected, if data went there, and says so in flags.
@@ -429,6 +487,14 @@ impl Engine {
             && (failed || !request.quiet)
         {
             self.post(request.user_data(), res, flags);
+            let cqe = io_uring_cqe {
+                user_data: request.user_data(),
+                res,
+                flags,
+            };
+            if world.ended(&cqe) {
+                self.queues.post(cqe);
+            }
             // The kernel counts without those of timeouts.
             self.completions -= u64::from(timed);
         }
@@ -496,6 +562,33 @@ pub(crate) fn is_known(opcode: u8) -> bool {
             | op::IORING_OP_WRITEV_FIXED
             | op::IORING_OP_NOP128..
     )
+}
+
+/// Operations that io_uring may end with ECANCELED though nobody asked: those that can wait, or
+/// run on a thread.
+fn may_be_lost(opcode: u8) -> bool {
+    matches!(
+        opcode,
+        op::IORING_OP_ACCEPT
+            | op::IORING_OP_CONNECT
+            | op::IORING_OP_RECV
+            | op::IORING_OP_SEND
+            | op::IORING_OP_SEND_ZC
+            | op::IORING_OP_READ
+            | op::IORING_OP_WRITE
+            | op::IORING_OP_FSYNC
+            | op::IORING_OP_OPENAT
+    )
+}
+
+/// # Errors
+/// EBADF for a registered file, as there are none; EINVAL for flags that are not known.
+fn meant_by(sqe: &io_uring_sqe) -> Result<Pattern, Errno> {
+    let flags = sqe.op_flags;
+    if flags & IORING_ASYNC_CANCEL_FD_FIXED != 0 {
+        return Err(Errno::EBADF);
+    }
+    Pattern::of(sqe.addr, sqe.fd, sqe.len as u8, flags)
 }
 
 fn may_select(opcode: u8) -> bool {

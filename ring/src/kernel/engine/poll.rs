@@ -10,6 +10,7 @@ use annulus_syscalls::io_uring::{io_uring_sqe, op};
 use super::request::{Key, State};
 use super::world::World;
 use super::{Engine, Work};
+use crate::kernel::Fault;
 
 /// What a poll is always told.
 const ALWAYS: u32 = (libc::POLLERR | libc::POLLHUP) as u32;
@@ -48,7 +49,8 @@ impl Engine {
         };
         let user_data = request.user_data();
         let multishot = request.op.sqe.len & IORING_POLL_ADD_MULTI != 0;
-        if !multishot || !self.post_more(user_data, events as i32, 0) {
+        let goes_on = multishot && !world.strikes(Fault::MultishotEnds);
+        if !goes_on || !self.post_more(user_data, events as i32, 0) {
             self.finish(key, events as i32, 0, world);
         }
     }

@@ -150,6 +150,8 @@ pub(crate) struct Queues {
     slots: NonNull<io_uring_sqe>,
     cqes: NonNull<io_uring_cqe>,
     overflow: VecDeque<io_uring_cqe>,
+    /// The CQ takes nothing, as if it were full.
+    refuses: bool,
 }
 
 // SAFETY: it has the kernel's side of the queues for itself, which no thread is tied to.
@@ -173,6 +175,7 @@ impl Queues {
             slots: memory.slots.at(0, params.sq_entries as usize),
             cqes: rings.at(CQES as usize, params.cq_entries as usize),
             overflow: VecDeque::new(),
+            refuses: false,
             memory,
         }
     }
@@ -204,7 +207,14 @@ impl Queues {
 
     /// Whether a CQE would find room now.
     pub(crate) fn has_room(&self) -> bool {
-        self.overflow.is_empty() && self.ready() < self.cq_entries()
+        !self.refuses && self.overflow.is_empty() && self.ready() < self.cq_entries()
+    }
+
+    /// Lets the CQ refuse what comes, as if it were full, or take it again. Answers whether
+    /// something waits for it now.
+    pub(crate) fn refuse(&mut self, refuses: bool) -> bool {
+        self.refuses = refuses;
+        !self.overflow.is_empty()
     }
 
     /// Posts a CQE; where there is no room it waits for the next flush.
@@ -218,7 +228,7 @@ impl Queues {
 
     /// Moves what had to wait into the CQ, as far as there is room.
     pub(crate) fn flush(&mut self) {
-        if self.overflow.is_empty() {
+        if self.overflow.is_empty() || self.refuses {
             return;
         }
         while self.ready() < self.cq_entries()

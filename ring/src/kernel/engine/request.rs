@@ -5,6 +5,7 @@
 //!   Held --start-----+--> Offloaded --------arrived---------------+--> (gone)
 //!     |              +--> Timed ------ran out, or counted---------+
 //!     |              +--> (done at once)                          |
+//!     |              +--> Late ------called--------------------------+
 //!     +--the entry before it failed---> (gone)                    |
 //!                         Waiting, Offloaded, Timed --cancel--> Ended --> (gone)
 //! ```
@@ -93,6 +94,8 @@ pub(super) enum State {
     },
     Offloaded,
     Timed(Timer),
+    /// A fault delays it: a cancel that has not looked yet, a notification that is to come.
+    Late,
     /// Its last CQE is about to be posted.
     Ended,
 }

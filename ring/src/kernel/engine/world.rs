@@ -1,8 +1,10 @@
 //! What a kernel does with operations: the part that differs between kernels.
 
 use annulus_syscalls::Errno;
+use annulus_syscalls::io_uring::io_uring_cqe;
 
 use super::request::{Key, Operation};
+use crate::kernel::Fault;
 
 /// What came of trying an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,4 +63,27 @@ pub(crate) trait World {
 
     /// The time in nanoseconds.
     fn now_ns(&self, clock: Clock) -> u64;
+
+    /// Whether a fault strikes here; if so, it has happened. Real worlds have their own.
+    fn strikes(&mut self, _fault: Fault) -> bool {
+        false
+    }
+
+    /// Whether to try a fault that shows only afterwards whether it has happened: then it is
+    /// [counted](World::count).
+    fn might_strike(&mut self, _fault: Fault) -> bool {
+        false
+    }
+
+    /// A fault has happened.
+    fn count(&mut self, _fault: Fault) {}
+
+    /// Calls [`Engine::late`](super::Engine::late) for the request after a while: asked for only
+    /// where a fault struck.
+    fn call_later(&mut self, _key: Key) {}
+
+    /// The last completion of a request was posted. True if it is to come twice.
+    fn ended(&mut self, _cqe: &io_uring_cqe) -> bool {
+        false
+    }
 }

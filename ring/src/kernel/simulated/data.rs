@@ -20,11 +20,13 @@ impl World {
         bytes: &[u8],
         to: Option<&Address>,
     ) -> Result<usize, Errno> {
-        let short = self.strikes(Fault::ShortWrite);
-        let resets = self.strikes(Fault::Reset);
         let host = self.object(id)?.host;
         match &mut self.object(id)?.body {
-            Body::Stream(_) if resets => self.reset_both(id),
+            Body::Stream(stream) => {
+                if stream.can_be_reset() && self.strikes(Fault::Reset) {
+                    self.reset_both(id);
+                }
+            }
             Body::Datagrams(_) => return self.send_datagram_from(id, bytes, to),
             _ => {}
         }
@@ -39,7 +41,7 @@ impl World {
         }
         let room = stream.room()?.min(bytes.len());
         let peer = stream.peer.ok_or(Errno::EPIPE)?;
-        let len = if short && room > 1 {
+        let len = if room > 1 && self.strikes(Fault::ShortWrite) {
             self.rng.between(1, room as u64 - 1) as usize
         } else {
             room
@@ -121,7 +123,6 @@ impl World {
         peek: bool,
         sink: impl FnMut(&[u8]),
     ) -> Result<(usize, Option<Address>), Errno> {
-        let short = self.strikes(Fault::ShortRead);
         let host = self.object(id)?.host;
         let there = match &mut self.object(id)?.body {
             Body::Stream(stream) => stream.readable()?,
@@ -133,7 +134,10 @@ impl World {
             Body::Counter(_) => return Err(Errno::ENOTSOCK),
         };
         let most = there.min(len);
-        let len = if short && most > 1 {
+        let len = if most > 1 && self.strikes(Fault::ShortRead) {
+            // As if the rest came a moment later: so it stirs once more, for a short read of a
+            // stream tells that it was emptied (epoll(7)).
+            self.stir(id);
             self.rng.between(1, most as u64 - 1) as usize
         } else {
             most

@@ -39,8 +39,10 @@ pub(super) enum Event {
     Unreachable(Id),
     /// A packet has waited long for a wire: its sender gives up.
     GiveUp(Id),
-    /// Work on a file has ended.
+    /// Work on a file has ended, or what a fault delayed is due.
     Job(u64),
+    /// A wire that a fault has cut is mended.
+    Mend(HostId, HostId),
 }
 
 impl Event {
@@ -59,6 +61,7 @@ impl Event {
             Event::Unreachable(id) => id.0 << 24 ^ 8 << 20,
             Event::GiveUp(id) => id.0 << 24 ^ 9 << 20,
             Event::Job(number) => number << 24 ^ 10 << 20,
+            Event::Mend(one, other) => (one.0 as u64) << 24 ^ 11 << 20 ^ other.0 as u64,
         }
     }
 }
@@ -69,6 +72,10 @@ const KNOCK_AGAIN_NS: u64 = 1_000_000_000;
 const KNOCKS_MAX: u32 = 7;
 /// How long a sender waits for a wire before ETIMEDOUT: about net.ipv4.tcp_retries2.
 const GIVE_UP_NS: u64 = 924_000_000_000;
+/// How long a fault cuts a wire, mostly.
+const SHORT_CUT_NS: (u64, u64) = (1_000_000, 200_000_000);
+/// How long it does now and then: longer than TCP takes to try again.
+const LONG_CUT_NS: (u64, u64) = (200_000_000, 5_000_000_000);
 /// Datagrams that wait in a socket; more are dropped, as a full receive buffer does.
 const DATAGRAMS_MAX: usize = 256;
 
@@ -78,7 +85,9 @@ impl World {
         let Some(target) = self.objects.get(&to) else {
             return self.answer_from_nowhere(from, sender, to, &packet);
         };
-        let latency = self.wires.latency_ns(&mut self.rng, from, target.host);
+        let host = target.host;
+        self.disturb(from, host);
+        let latency = self.wires.latency_ns(&mut self.rng, from, host);
         let earliest = self.now_ns() + latency;
         let target = self.objects.get_mut(&to).expect("it was just there");
         let Body::Stream(stream) = &mut target.body else {
@@ -93,6 +102,20 @@ impl World {
             packet,
         };
         self.events.put(at_ns, event);
+    }
+
+    /// Something takes the wire between two hosts: a fault may cut it for a while.
+    fn disturb(&mut self, from: HostId, to: HostId) {
+        if from == to || self.wires.is_cut(from, to) || !self.strikes(Fault::Partition) {
+            return;
+        }
+        let (low, high) = match self.rng.below(8) {
+            0 => LONG_CUT_NS,
+            _ => SHORT_CUT_NS,
+        };
+        let at_ns = self.now_ns() + self.rng.between(low, high);
+        self.wires.set_disturbed(from, to, true);
+        self.events.put(at_ns, Event::Mend(from, to));
     }
 
     /// Who sends to an end that is gone gets a reset.
@@ -154,6 +177,10 @@ impl World {
             }
             Event::GiveUp(id) => self.give_up(id),
             Event::Job(number) => self.job_finished(number),
+            Event::Mend(one, other) => {
+                self.wires.set_disturbed(one, other, false);
+                self.retransmit();
+            }
         }
     }
 
@@ -324,6 +351,9 @@ impl World {
         bytes: Vec<u8>,
     ) {
         let from = self.objects[&sender].host;
+        if !matches!(target, Address::Unix(_)) {
+            self.disturb(from, to);
+        }
         let copies = if from == to || matches!(target, Address::Unix(_)) {
             1
         } else if self.rng.chance(self.wires.network.lost_per_mille) {
@@ -417,10 +447,15 @@ impl World {
 
     /// A fault that strikes where it could, if the seed says so.
     pub(super) fn strikes(&mut self, fault: Fault) -> bool {
-        let strikes = self.rng.chance(self.faults.per_mille(fault));
+        let strikes = self.might_strike(fault);
         if strikes {
             self.faults.count(fault);
         }
         strikes
+    }
+
+    /// As [`strikes`](World::strikes), for one that is counted when it has happened.
+    pub(super) fn might_strike(&mut self, fault: Fault) -> bool {
+        self.rng.chance(self.faults.per_mille(fault))
     }
 }

@@ -4,12 +4,13 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 
-use annulus_syscalls::io_uring::{io_uring_sqe, op};
+use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::address::Address;
 use super::calls::{Filling, Sink, kind_of};
+use super::faults::Fault;
 use super::network::HostId;
 use super::state::{Letter, Parts};
 use super::world::{Body, Id};
@@ -287,5 +288,25 @@ impl World for Machine<'_> {
 
     fn now_ns(&self, _clock: Clock) -> u64 {
         self.parts.world.now_ns()
+    }
+
+    fn strikes(&mut self, fault: Fault) -> bool {
+        self.parts.world.strikes(fault)
+    }
+
+    fn might_strike(&mut self, fault: Fault) -> bool {
+        self.parts.world.might_strike(fault)
+    }
+
+    fn count(&mut self, fault: Fault) {
+        self.parts.world.faults.count(fault);
+    }
+
+    fn call_later(&mut self, key: Key) {
+        self.parts.call_later(self.ring, self.host, key);
+    }
+
+    fn ended(&mut self, cqe: &io_uring_cqe) -> bool {
+        self.parts.ended(self.ring, cqe)
     }
 }

@@ -83,6 +83,13 @@ struct Whole {
 /// Descriptors that a host may have at once, unless it is told otherwise.
 const DESCRIPTORS_MAX: usize = 1024;
 
+/// The clock may jump when it moves as far.
+const JUMP_AFTER_NS: u64 = 100_000;
+/// How far it jumps, mostly: as after a scheduler that was busy.
+const SHORT_JUMP_NS: (u64, u64) = (1_000_000, 50_000_000);
+/// How far it jumps now and then: as after a machine that was suspended.
+const LONG_JUMP_NS: (u64, u64) = (50_000_000, 2_000_000_000);
+
 /// What a simulated ring can do, as a kernel tells at setup.
 const FEATURES: u32 = IORING_FEAT_SINGLE_MMAP
     | IORING_FEAT_NODROP
@@ -149,12 +156,25 @@ impl SimulatedWorld {
         self.0.state().next_ns()
     }
 
-    /// Lets everything happen that is due by `now_ns`.
+    /// Lets everything happen that is due by `now_ns`, or by a later time if the clock jumps.
     ///
     /// # Panics
     /// If it is in the past.
     pub fn advance_to(&self, now_ns: u64) {
-        self.0.advance(&mut self.0.state(), now_ns);
+        let mut state = self.0.state();
+        let world = &mut state.parts.world;
+        // What is shorter is a step of the program, of which there are too many.
+        let may_jump = now_ns.saturating_sub(world.now_ns()) >= JUMP_AFTER_NS;
+        let jump_ns = if may_jump && world.strikes(Fault::ClockJump) {
+            let (low, high) = match world.rng.below(8) {
+                0 => LONG_JUMP_NS,
+                _ => SHORT_JUMP_NS,
+            };
+            world.rng.between(low, high)
+        } else {
+            0
+        };
+        self.0.advance(&mut state, now_ns + jump_ns);
     }
 
     /// A number below `end` that follows from the seed.
@@ -165,6 +185,12 @@ impl SimulatedWorld {
     pub fn choose(&self, end: u64) -> u64 {
         assert!(end > 0, "there is no number below 0");
         self.0.state().parts.world.rng.below(end)
+    }
+
+    /// Which completions may come twice or late, told by their user data: those that a ring's
+    /// user tells from others of the same place, by a generation say. None at first.
+    pub fn set_may_repeat(&self, may_repeat: fn(u64) -> bool) {
+        self.0.state().parts.set_may_repeat(may_repeat);
     }
 
     /// How the network is from now on.

@@ -58,7 +58,10 @@ pub(super) struct Host {
 pub(super) struct Wires {
     pub(super) hosts: Vec<Host>,
     pub(super) network: Network,
+    /// Cut until the test mends them.
     cut: BTreeSet<(HostId, HostId)>,
+    /// Cut by a fault for a while.
+    disturbed: BTreeSet<(HostId, HostId)>,
 }
 
 /// The first of the ports that connecting sockets get: the kernel's default range.
@@ -72,6 +75,7 @@ impl Wires {
             hosts: Vec::new(),
             network,
             cut: BTreeSet::new(),
+            disturbed: BTreeSet::new(),
         }
     }
 
@@ -152,9 +156,20 @@ impl Wires {
         }
     }
 
+    /// As [`set_cut`](Wires::set_cut), by a fault: what the test cut stays cut.
+    pub(super) fn set_disturbed(&mut self, one: HostId, other: HostId, disturbed: bool) {
+        let wire = (one.min(other), one.max(other));
+        if disturbed {
+            self.disturbed.insert(wire);
+        } else {
+            self.disturbed.remove(&wire);
+        }
+    }
+
     pub(super) fn is_cut(&self, from: HostId, to: HostId) -> bool {
         let down = !self.host(from).up || !self.host(to).up;
-        down || self.cut.contains(&(from.min(to), from.max(to)))
+        let wire = (from.min(to), from.max(to));
+        down || self.cut.contains(&wire) || self.disturbed.contains(&wire)
     }
 
     /// How long a packet takes.

@@ -101,9 +101,17 @@ impl Shared {
         if count > 1 && state.parts.world.strikes(Fault::PartlySubmitted) {
             count = state.parts.world.rng.between(1, u64::from(count) - 1) as u32;
         }
-        let submitted =
-            state.with_ring(self.id, |engine, machine| engine.submit(count, machine))?;
+        let full = state.parts.world.might_strike(Fault::Overflow);
+        let submitted = state.with_ring(self.id, |engine, machine| {
+            engine.queues.refuse(false);
+            engine.queues.flush();
+            engine.queues.refuse(full);
+            engine.submit(count, machine)
+        })?;
         state.settle(self.id)?;
+        if full && state.with_ring(self.id, |engine, _| engine.queues.refuse(true))? {
+            state.parts.world.faults.count(Fault::Overflow);
+        }
         if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
             return Ok(submitted);
         }
@@ -111,6 +119,14 @@ impl Shared {
         loop {
             let ready = state.with_ring(self.id, |engine, _| engine.queues.ready())?;
             if ready >= min_complete {
+                return Ok(submitted);
+            }
+            // Who waits gets what overflowed.
+            state.with_ring(self.id, |engine, _| {
+                engine.queues.refuse(false);
+                engine.queues.flush();
+            })?;
+            if state.with_ring(self.id, |engine, _| engine.queues.ready())? >= min_complete {
                 return Ok(submitted);
             }
             if !state.is_unsettled(self.id) {

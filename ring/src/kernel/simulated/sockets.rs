@@ -312,7 +312,6 @@ impl World {
         if self.strikes(Fault::AcceptNoDescriptors) {
             return Err(Errno::EMFILE);
         }
-        let aborted = self.strikes(Fault::AcceptAborted);
         let host = self.object(id)?.host;
         let Body::Listener(listener) = &mut self.object(id)?.body else {
             return Err(Errno::EINVAL);
@@ -324,6 +323,7 @@ impl World {
         if owner.descriptors >= owner.descriptors_max {
             return Err(Errno::EMFILE);
         }
+        let aborted = self.strikes(Fault::AcceptAborted);
         let Body::Listener(listener) = &mut self.object(id)?.body else {
             return Err(Errno::EINVAL);
         };

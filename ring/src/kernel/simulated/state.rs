@@ -1,13 +1,15 @@
 //! What is shared by all that is simulated: the world, who waits in it, and the rings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{OwnedFd, RawFd};
 use std::vec::Vec;
 
 use annulus_syscalls::Errno;
+use annulus_syscalls::io_uring::io_uring_cqe;
 use annulus_syscalls::io_uring::queue::IORING_SQ_TASKRUN;
 
 use super::descriptors::Descriptors;
+use super::faults::Fault;
 use super::files::{self, Roots};
 use super::machine::Machine;
 use super::network::HostId;
@@ -32,6 +34,11 @@ pub(super) struct Parts {
     mail: BTreeMap<Id, (Flags, Vec<Letter>)>,
     jobs: BTreeMap<u64, Job>,
     jobs_begun: u64,
+    /// What was completed lately in each ring, where a later completion of the same may come.
+    past: BTreeMap<Id, VecDeque<io_uring_cqe>>,
+    /// Whether completions with these user data may come again: a ring's user must tell them from
+    /// others by more than that.
+    may_repeat: fn(u64) -> bool,
     pub(super) roots: Roots,
     /// An operation that is not simulated and was asked for.
     left_by: Option<Opcode>,
@@ -44,8 +51,10 @@ struct Ring {
 }
 
 /// Something that others have for a ring.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Letter {
+    /// What a fault delayed.
+    Late(Key),
     Done {
         key: Key,
         res: i32,
@@ -57,17 +66,30 @@ pub(super) enum Letter {
     },
 }
 
-/// Work on files that takes its time.
+/// What takes its time.
 #[derive(Debug)]
 struct Job {
     ring: Id,
     host: HostId,
     key: Key,
-    op: Operation,
+    /// The work on a file; without one the ring only wants to be called.
+    op: Option<Operation>,
+}
+
+/// Something that a ring is told when it looks.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    Letter(Letter),
+    /// The object of a request stirred, and is ready for this.
+    Ready(Key, u32),
 }
 
 /// The shortest and the longest time that work on a file takes.
 const JOB_NS: (u64, u64) = (20_000, 5_000_000);
+/// How long a fault delays something.
+const LATE_NS: (u64, u64) = (1_000, 20_000_000);
+/// Completions of each ring that may come again.
+const PAST_MAX: usize = 64;
 
 impl State {
     pub(super) fn new(world: World, descriptors: Descriptors) -> State {
@@ -79,6 +101,8 @@ impl State {
                 mail: BTreeMap::new(),
                 jobs: BTreeMap::new(),
                 jobs_begun: 0,
+                past: BTreeMap::new(),
+                may_repeat: |_| false,
                 roots: Roots::new(),
                 left_by: None,
             },
@@ -99,9 +123,11 @@ impl State {
             waiting,
             mail,
             jobs,
+            past,
             ..
         } = &mut self.parts;
         mail.remove(&ring);
+        past.remove(&ring);
         jobs.retain(|_, job| job.ring != ring);
         waiting.forget(world, ring);
     }
@@ -134,19 +160,28 @@ impl State {
     pub(super) fn settle(&mut self, ring: Id) -> Result<(), Errno> {
         let letters = self.parts.take_mail(ring);
         let told = self.parts.waiting.take_told(&self.parts.world, ring);
+        let letters = letters.into_iter().map(News::Letter);
+        let told = told.into_iter().map(|(key, ready)| News::Ready(key, ready));
+        let mut news: Vec<News> = letters.chain(told).collect();
+        self.parts.world.reorder(&mut news);
+        let past = self.parts.take_past(ring);
         self.with_ring(ring, |engine, machine| {
-            for letter in letters {
-                match letter {
-                    Letter::Done { key, res } => engine.arrive(key, res, 0, machine),
-                    Letter::Message {
+            if let Some(cqe) = past {
+                engine.queues.post(cqe);
+            }
+            for one in news {
+                match one {
+                    News::Ready(key, ready) => engine.ready(key, ready, machine),
+                    News::Letter(Letter::Late(key)) => engine.late(key, machine),
+                    News::Letter(Letter::Done { key, res }) => {
+                        engine.arrive(key, res, 0, machine);
+                    }
+                    News::Letter(Letter::Message {
                         user_data,
                         res,
                         flags,
-                    } => engine.receive(user_data, res, flags),
+                    }) => engine.receive(user_data, res, flags),
                 }
-            }
-            for (key, ready) in told {
-                engine.ready(key, ready, machine);
             }
             engine.expire(machine);
             engine.queues.flush();
@@ -214,6 +249,27 @@ impl State {
     }
 }
 
+impl World {
+    /// Mixes up news of requests, if a fault strikes. Messages keep their order among themselves,
+    /// as those from one ring to another do.
+    fn reorder(&mut self, news: &mut [News]) {
+        let is_message = |one: &News| matches!(one, News::Letter(Letter::Message { .. }));
+        news.sort_by_key(|one| !is_message(one));
+        let messages = news.iter().filter(|one| is_message(one)).count();
+        let rest = &mut news[messages..];
+        if rest.len() < 2 || !self.strikes(Fault::Reordered) {
+            return;
+        }
+        // Never what it was: the first goes behind another, and all after it go anywhere.
+        let last = rest.len() as u64 - 1;
+        rest.swap(0, self.rng.between(1, last) as usize);
+        for place in 1..rest.len() {
+            let other = self.rng.between(place as u64, last) as usize;
+            rest.swap(place, other);
+        }
+    }
+}
+
 impl Parts {
     /// A descriptor for a new object; without one the object is gone again.
     pub(super) fn name(&mut self, id: Id) -> Result<OwnedFd, Errno> {
@@ -266,26 +322,76 @@ impl Parts {
             ring,
             host,
             key,
-            op,
+            op: Some(op),
         };
         self.jobs.insert(number, job);
+    }
+
+    /// Has the ring look at a request after a while, because of a fault.
+    pub(super) fn call_later(&mut self, ring: Id, host: HostId, key: Key) {
+        self.jobs_begun += 1;
+        let number = self.jobs_begun;
+        let (low, high) = LATE_NS;
+        let delay_ns = self.world.rng.between(low, high);
+        self.world.finish_job_in(delay_ns, number);
+        let job = Job {
+            ring,
+            host,
+            key,
+            op: None,
+        };
+        self.jobs.insert(number, job);
+    }
+
+    /// The last completion of a request was posted. True if it comes twice.
+    pub(super) fn ended(&mut self, ring: Id, cqe: &io_uring_cqe) -> bool {
+        if !(self.may_repeat)(cqe.user_data) {
+            return false;
+        }
+        let past = self.past.entry(ring).or_default();
+        if past.len() == PAST_MAX {
+            past.pop_front();
+        }
+        past.push_back(*cqe);
+        self.world.strikes(Fault::DoubledCompletion)
+    }
+
+    /// A completion that comes again, long after the first time.
+    fn take_past(&mut self, ring: Id) -> Option<io_uring_cqe> {
+        let past = self.past.get_mut(&ring)?;
+        if past.is_empty() || !self.world.strikes(Fault::StaleCompletion) {
+            return None;
+        }
+        let place = self.world.rng.below(past.len() as u64) as usize;
+        past.remove(place)
+    }
+
+    pub(super) fn set_may_repeat(&mut self, may_repeat: fn(u64) -> bool) {
+        self.may_repeat = may_repeat;
     }
 
     /// Takes a job back. In a simulated world all that has not ended has not begun.
     pub(super) fn recall_job(&mut self, ring: Id, key: Key) -> bool {
         let before = self.jobs.len();
         self.jobs
-            .retain(|_, job| job.ring != ring || job.key != key);
+            .retain(|_, job| job.ring != ring || job.key != key || job.op.is_none());
         self.jobs.len() < before
     }
 
     fn finish_job(&mut self, number: u64) {
-        let Some(mut job) = self.jobs.remove(&number) else {
+        let Some(job) = self.jobs.remove(&number) else {
             return;
         };
-        let done = files::perform(&mut self.world, &self.roots, job.host, &mut job.op);
-        let res = done.unwrap_or_else(|errno| -errno.raw());
+        let key = job.key;
+        let letter = match job.op {
+            None => Letter::Late(key),
+            Some(mut op) => {
+                let done = files::perform(&mut self.world, &self.roots, job.host, &mut op);
+                let res = done.unwrap_or_else(|errno| -errno.raw());
+                Letter::Done { key, res }
+            }
+        };
         // A ring that is gone wants no result.
-        let _ = self.post(job.ring, Letter::Done { key: job.key, res });
+        let _ = self.post(job.ring, letter);
     }
 }

@@ -123,6 +123,12 @@ impl Stream {
         self.peer = None;
     }
 
+    /// Whether it is a connection that a network may break.
+    pub(super) fn can_be_reset(&self) -> bool {
+        let on_wire = !matches!(self.peer_address, Address::Unix(_));
+        self.state == State::Open && on_wire
+    }
+
     /// How many bytes can be sent now.
     ///
     /// # Errors
