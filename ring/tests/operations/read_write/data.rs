@@ -322,10 +322,11 @@ fn a_file_without_protection_information_takes_no_attributes() {
     let attributes = io_uring_attr_pi::default();
     let at = (&raw const attributes).cast();
     for mask in [IORING_RW_ATTR_FLAG_PI, 1 << 63] {
-        // SAFETY: the buffer and the attributes outlive the completion.
-        let refused = result(&mut ring, |sqe| unsafe {
-            sqe.prep_read(file.fd(), start, 5, 0)
-                .set_rw_attributes(mask, at)
+        let refused = result(&mut ring, |sqe| {
+            // SAFETY: the buffer outlives the completion.
+            let sqe = unsafe { sqe.prep_read(file.fd(), start, 5, 0) };
+            // SAFETY: so do the attributes.
+            unsafe { sqe.set_rw_attributes(mask, at) }
         });
         assert_eq!(refused, Err(Errno::EINVAL), "{mask:#x}");
     }
