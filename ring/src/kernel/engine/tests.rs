@@ -25,7 +25,7 @@ struct Script {
 }
 
 impl World for Script {
-    fn attempt(&mut self, op: &mut Operation, _ready: bool) -> Attempt {
+    fn attempt(&mut self, _key: Key, op: &mut Operation, _ready: bool) -> Attempt {
         let answers = self.answers.entry(op.sqe.fd).or_default();
         answers.pop_front().unwrap_or(Attempt::Wait(1))
     }
