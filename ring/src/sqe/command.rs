@@ -36,6 +36,18 @@ impl Sqe {
         self
     }
 
+    /// For a prepared command: the memory that it is told about lies in the registered buffer
+    /// `buf_index` (`IORING_URING_CMD_FIXED`), where the command can use such. NVMe can.
+    ///
+    /// # Kernel
+    /// Since 6.1; EINVAL before.
+    #[inline]
+    pub fn set_command_buffer(&mut self, buf_index: u16) -> &mut Sqe {
+        self.0.op_flags |= file::IORING_URING_CMD_FIXED;
+        self.0.buf_index = buf_index;
+        self
+    }
+
     /// A command of the socket itself, such as `SOCKET_URING_OP_SETSOCKOPT` with `level`, `name`
     /// and the `value_len` bytes at `value`.
     ///

@@ -173,7 +173,8 @@ impl Sqe {
         self
     }
 
-    /// For a prepared read or write: `RWF_*` flags, as `preadv2`(2) takes them.
+    /// For a prepared read or write: `RWF_*` flags, as `preadv2`(2) takes them. Those that the
+    /// file or the kernel does not know are EOPNOTSUPP or EINVAL.
     #[inline]
     pub fn set_rw_flags(&mut self, flags: u32) -> &mut Sqe {
         self.with_op_flags(flags)
@@ -184,6 +185,25 @@ impl Sqe {
     #[inline]
     pub fn set_io_priority(&mut self, priority: u16) -> &mut Sqe {
         self.with_ioprio(priority)
+    }
+
+    /// For a prepared read or write: what goes with the data, of the kind that `mask` says.
+    /// `IORING_RW_ATTR_FLAG_PI` is an
+    /// [`io_uring_attr_pi`](annulus_syscalls::io_uring::io_uring_attr_pi): the protection
+    /// information of a device that keeps some. EINVAL for other kinds, and for a file that has
+    /// no such thing.
+    ///
+    /// # Safety
+    /// `attributes` is valid for reads, lent until consumed, and the memory that it names as the
+    /// data is, until the last CQE.
+    ///
+    /// # Kernel
+    /// Since 6.14, with the feature `IORING_FEAT_RW_ATTR`; a kernel without ignores it.
+    #[inline]
+    pub unsafe fn set_rw_attributes(&mut self, mask: u64, attributes: *const c_void) -> &mut Sqe {
+        self.0.addr3 = address(attributes);
+        self.0.attr_type_mask = mask;
+        self
     }
 
     /// `pread`(2) of up to `len` bytes into a buffer of `group`; the CQE names the buffer.

@@ -1,17 +1,19 @@
 //! Futexes: waits, wakes, waits on several, limits, and flags that are none.
 
+use std::os::fd::AsRawFd;
 use std::ptr::from_ref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use annulus_ring::{Errno, Opcode, Ring, SqeFlags};
+use annulus_syscalls::calls;
 use annulus_syscalls::io_uring::flags::futex::{
-    FUTEX2_NUMA, FUTEX2_PRIVATE, FUTEX2_SIZE_U8, FUTEX2_SIZE_U32,
+    FUTEX2_NUMA, FUTEX2_PRIVATE, FUTEX2_SIZE_U8, FUTEX2_SIZE_U16, FUTEX2_SIZE_U32, FUTEX2_SIZE_U64,
 };
 use annulus_syscalls::io_uring::futex_waitv;
 
-use super::support::{assert_quiet, entry, has, reap, reap_one, results, ring, rounds, span};
+use super::support::{assert_quiet, entry, has, pipe, reap, reap_one, results, ring, rounds, span};
 
 const PRIVATE: u32 = FUTEX2_SIZE_U32 | FUTEX2_PRIVATE;
 /// What a limit that runs out comes to here: 1, as for a cancel, where others have ETIME.
@@ -59,6 +61,27 @@ fn a_wait_ends_with_a_wake_and_a_wake_tells_how_many() {
     assert_eq!(ended[&11], Ok(1));
     wake(&mut ring, 12, &word, 10, ANY);
     assert_eq!(reap_one(&mut ring).result(), Ok(0));
+}
+
+#[test]
+fn a_wait_behind_a_poll_begins_when_there_is_data() {
+    let Some(mut ring) = ready() else { return };
+    let word = AtomicU32::new(0);
+    let (reading, writing) = pipe();
+    entry(&mut ring, 1)
+        .prep_poll_add(reading.as_raw_fd(), libc::POLLIN as u32)
+        .add_flags(SqeFlags::IO_LINK);
+    wait(&mut ring, 2, &word, 0, ANY, PRIVATE);
+    ring.submit().expect("submitted");
+    assert_quiet(&mut ring);
+    assert_eq!(wake_by_call(&word, 1), 0, "nobody waits yet");
+    calls::write(writing.as_raw_fd(), b"x").expect("written");
+    let polled = reap_one(&mut ring);
+    assert_eq!((polled.user_data(), polled.result()), (1, Ok(1)));
+    assert_quiet(&mut ring);
+    assert_eq!(wake_by_call(&word, 1), 1);
+    let woken = reap_one(&mut ring);
+    assert_eq!((woken.user_data(), woken.result()), (2, Ok(0)));
 }
 
 #[test]
@@ -212,7 +235,10 @@ fn wakes_of_another_thread_are_never_missed() {
 fn bad_flags_masks_and_addresses_are_refused() {
     let Some(mut ring) = ready() else { return };
     let word = AtomicU32::new(0);
-    for flags in [FUTEX2_SIZE_U8, FUTEX2_SIZE_U32 | 0x40, FUTEX2_NUMA << 8] {
+    // Words of other sizes have numbers, and no kernel that takes them yet.
+    let sizes = [FUTEX2_SIZE_U8, FUTEX2_SIZE_U16, FUTEX2_SIZE_U64];
+    let unknown = [FUTEX2_SIZE_U32 | 0x40, FUTEX2_NUMA << 8];
+    for flags in sizes.into_iter().chain(unknown) {
         wait(&mut ring, 1, &word, 0, ANY, flags);
         assert_eq!(
             reap_one(&mut ring).result(),

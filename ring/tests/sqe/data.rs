@@ -1,7 +1,8 @@
 //! Reads, writes, sends and receives, polls and splices.
 
 use annulus_ring::{Opcode, Sqe, SqeFlags};
-use annulus_syscalls::io_uring::io_uring_sqe;
+use annulus_syscalls::io_uring::flags::rw::IORING_RW_ATTR_FLAG_PI;
+use annulus_syscalls::io_uring::{io_uring_attr_pi, io_uring_sqe};
 
 use super::{address, entry, prepared, want};
 
@@ -241,4 +242,10 @@ fn a_read_is_given_flags_and_a_priority() {
     unsafe { sqe.prep_read(5, std::ptr::null_mut(), 0, 0) };
     sqe.set_rw_flags(8).set_io_priority(0x4002);
     assert_eq!((sqe.as_raw().op_flags, sqe.as_raw().ioprio), (8, 0x4002));
+    let attributes = io_uring_attr_pi::default();
+    let at = (&raw const attributes).cast();
+    // SAFETY: as above.
+    unsafe { sqe.set_rw_attributes(IORING_RW_ATTR_FLAG_PI, at) };
+    assert_eq!(sqe.as_raw().addr3, at.addr() as u64);
+    assert_eq!(sqe.as_raw().attr_type_mask, 1);
 }

@@ -88,6 +88,10 @@ fn sockets() {
 
 #[test]
 fn commands() {
+    let mut sqe = Sqe::new();
+    // SAFETY: the entry is never submitted.
+    unsafe { sqe.prep_uring_cmd(9, 5, 0, [6, 7]) }.set_command_buffer(3);
+    assert_eq!((sqe.as_raw().op_flags, sqe.as_raw().buf_index), (1, 3));
     let command = entry!(prep_uring_cmd(9, 5, 1, [6, 7]));
     assert_eq!(command.off.to_ne_bytes()[..4], 9_u32.to_ne_bytes());
     assert_eq!(

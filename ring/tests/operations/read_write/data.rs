@@ -8,13 +8,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::ptr::NonNull;
 
 use annulus_ring::{Errno, Opcode, Ring, RingConfig, Sqe, SqeFlags};
+use annulus_syscalls::io_uring::feat::IORING_FEAT_RW_ATTR;
 use annulus_syscalls::io_uring::flags::rw::{
-    RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_NOWAIT, RWF_SYNC,
+    IORING_RW_ATTR_FLAG_PI, RWF_APPEND, RWF_ATOMIC, RWF_DONTCACHE, RWF_DSYNC, RWF_NOAPPEND,
+    RWF_NOWAIT, RWF_SYNC,
 };
+use annulus_syscalls::io_uring::io_uring_attr_pi;
 
 use crate::support::{
-    TempFile, collect, has, in_a_child, no_more_than, pattern, push, read, readv, register_buffers,
-    register_files, result, ring, skip_feature, write, writev,
+    TempFile, collect, has, in_a_child, no_more_than, openat, pattern, push, read, readv,
+    register_buffers, register_files, result, ring, skip_feature, write, writev,
 };
 
 const PAGE: usize = 4096;
@@ -288,6 +291,44 @@ fn flags_of_single_writes_are_taken() {
     match writev(&mut ring, file.fd(), &piece, 6, RWF_DONTCACHE) {
         Err(Errno::EOPNOTSUPP) => skip_feature("this file system caches always"),
         written => assert_eq!(written, Ok(3)),
+    }
+    // In spite of O_APPEND it goes where it is told to; and whole or not at all, where files can.
+    let path = file.c_path();
+    let flags = libc::O_WRONLY | libc::O_APPEND;
+    let appending = openat(&mut ring, libc::AT_FDCWD, &path, flags, 0).expect("opened");
+    match writev(&mut ring, appending.as_raw_fd(), &piece, 0, RWF_NOAPPEND) {
+        Err(Errno::EOPNOTSUPP) => skip_feature("a write always appends to such a file (6.9)"),
+        written => {
+            assert_eq!(written, Ok(3));
+            assert_eq!(file.content(), b"endin end");
+        }
+    }
+    let atomic = writev(&mut ring, file.fd(), &piece, 0, RWF_ATOMIC);
+    assert!(
+        [Err(Errno::EOPNOTSUPP), Err(Errno::EINVAL)].contains(&atomic),
+        "three bytes are no block: {atomic:?}"
+    );
+}
+
+#[test]
+fn a_file_without_protection_information_takes_no_attributes() {
+    let mut ring = ring();
+    if ring.features() & IORING_FEAT_RW_ATTR == 0 {
+        return skip_feature("this kernel knows no attributes of reads (6.14)");
+    }
+    let file = TempFile::with(b"plain");
+    let mut back = [0_u8; 5];
+    let start = back.as_mut_ptr();
+    let attributes = io_uring_attr_pi::default();
+    let at = (&raw const attributes).cast();
+    for mask in [IORING_RW_ATTR_FLAG_PI, 1 << 63] {
+        let refused = result(&mut ring, |sqe| {
+            // SAFETY: the buffer outlives the completion.
+            let sqe = unsafe { sqe.prep_read(file.fd(), start, 5, 0) };
+            // SAFETY: so do the attributes.
+            unsafe { sqe.set_rw_attributes(mask, at) }
+        });
+        assert_eq!(refused, Err(Errno::EINVAL), "{mask:#x}");
     }
 }
 
