@@ -9,8 +9,8 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UdpSocket};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus_tests::{
-    IO_URING, connected, current_thread, in_child, kill_rings, multi_thread, on_thread, refuse,
-    turns,
+    IO_URING, connected, current_thread, fail_rings, in_child, kill_rings, multi_thread, on_thread,
+    refuse, turns,
 };
 
 fn runtime(mode: RecvMode) -> Runtime {
@@ -72,6 +72,69 @@ fn waiting_for_sockets(mode: RecvMode) {
         annulus::time::sleep(Duration::from_millis(5)).await;
     });
     drop(runtime);
+}
+
+/// What an enter may answer for ever: what passes as a rule, and what does not.
+const ERRNOS: [i32; 6] = [
+    libc::EINTR,
+    libc::EAGAIN,
+    libc::EBUSY,
+    libc::ENOMEM,
+    libc::EPERM,
+    libc::ENOSYS,
+];
+
+#[test]
+fn an_error_that_lasts_ends_all_that_waits_whichever_it_is() {
+    let name = "an_error_that_lasts_ends_all_that_waits_whichever_it_is";
+    in_child(name, || {
+        // A filter belongs to its thread.
+        let threads = ERRNOS.map(|errno| std::thread::spawn(move || a_lasting_error(errno)));
+        for thread in threads {
+            thread.join().expect("the runtime ends");
+        }
+        let stats = annulus::stats();
+        println!("{} enters until all rings were given up", stats.enters);
+        assert!(stats.enters < 100_000, "{stats:?}");
+        // What the kernel had is leaked, and named; nothing is in flight unnoticed.
+        assert_eq!((stats.ops_in_flight, stats.bytes_lent), (0, 0), "{stats:?}");
+        let named: u64 = stats.leaks.iter().map(|leak| leak.count).sum();
+        assert_eq!(named, stats.cells_leaked, "{stats:?}");
+    });
+}
+
+fn a_lasting_error(errno: i32) {
+    let runtime = runtime(RecvMode::Auto);
+    let start = Instant::now();
+    runtime.block_on(async {
+        let (mut reader, peer) = connected().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("it binds");
+        let reading = annulus::spawn(async move { reader.read_u8().await });
+        let accepting = annulus::spawn(async move { listener.accept().await.map(drop) });
+        turns().await;
+        fail_rings(errno);
+        // Whoever is told EINTR tries again.
+        let expected = if errno == libc::EINTR {
+            libc::EIO
+        } else {
+            errno
+        };
+        let told = |what: &str, error: std::io::Error| {
+            assert_eq!(error.raw_os_error(), Some(expected), "{what}: {error}");
+        };
+        // 1. Who waits, and who comes later, is told.
+        let error = reading.await.expect("it ends").expect_err("no ring");
+        told("read", error);
+        let error = accepting.await.expect("it ends").expect_err("no ring");
+        told("accept", error);
+        let open = File::open("/dev/null").await;
+        told("open", open.map(drop).expect_err("there is no ring"));
+        // 2. Timers run.
+        annulus::time::sleep(Duration::from_millis(5)).await;
+        drop(peer);
+    });
+    drop(runtime);
+    println!("errno {errno}: {:?}", start.elapsed());
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub use random::Random;
 pub use runtimes::{
     current_thread, for_each_local, for_each_runtime, multi_thread, nothing_in_flight, serial,
 };
-pub use seccomp::{EPOLL, IO_URING, kill_rings, refuse};
+pub use seccomp::{EPOLL, IO_URING, fail_rings, kill_rings, refuse};
 pub use settled::{settled, settled_blocking, turns};
 pub use sockets::{connected, connected_narrow, fill, has_closed};
 pub use stress::{percent, skip, stress};

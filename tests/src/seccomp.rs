@@ -39,12 +39,21 @@ const EPOLL_WAIT: &[c_long] = &[
 ///
 /// If the filter is refused, which it needs no privilege for.
 pub fn kill_rings() {
+    fail_rings(libc::EPERM);
+}
+
+/// As [`kill_rings`], with another error.
+///
+/// # Panics
+///
+/// As [`kill_rings`].
+pub fn fail_rings(errno: i32) {
     let calls = if is_emulated() {
         EPOLL_WAIT
     } else {
         &IO_URING[1..2]
     };
-    refuse(calls, libc::EPERM).expect("a filter needs no privilege");
+    refuse(calls, errno).expect("a filter needs no privilege");
 }
 
 /// Makes `calls` answer `errno` on this thread and on those it starts from now on. It cannot be

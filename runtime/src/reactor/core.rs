@@ -21,6 +21,8 @@ const INLINE_BYTES_MAX: usize = 256 * 1024;
 const TRANSIENT_ERRORS_MAX: u32 = 1000;
 /// After so many of them the retries are a millisecond apart.
 const TRANSIENT_ERRORS_BUSY: u32 = 16;
+/// After so many waits in a row that a signal ended, it is asked whether it was signals.
+const INTERRUPTIONS_MAX: u32 = 16;
 
 /// Tasks that may give way in one turn before memory for them is needed.
 const DEFERRED_MIN: usize = 16;
@@ -35,6 +37,7 @@ pub(crate) struct Core {
     /// Bytes moved by inline calls since the last enter.
     inline_bytes: Cell<usize>,
     transient_errors: Cell<u32>,
+    interruptions: Cell<u32>,
     /// Tasks that gave way until the next turn.
     deferred: RefCell<Vec<Waker>>,
 }
@@ -48,6 +51,7 @@ impl Core {
             queue,
             inline_bytes: Cell::new(0),
             transient_errors: Cell::new(0),
+            interruptions: Cell::new(0),
             deferred: RefCell::new(Vec::with_capacity(DEFERRED_MIN)),
         }
     }
@@ -261,10 +265,13 @@ impl Core {
             Ok(submitted) => {
                 stats.sqes.add(u64::from(submitted));
                 self.transient_errors.set(0);
+                self.interruptions.set(0);
             }
-            Err(Errno::EINTR) => {}
-            // Out of memory, or of room in the CQ: the caller reaps, which makes room.
-            Err(Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM)
+            // A signal came.
+            Err(Errno::EINTR) if min_complete > 0 => self.note_interruption(),
+            // Out of memory, or of room in the CQ: the caller reaps, which makes room. A signal
+            // ends no call that does not wait.
+            Err(Errno::EINTR | Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM)
                 if self.transient_errors.get() < TRANSIENT_ERRORS_MAX =>
             {
                 self.transient_errors.set(self.transient_errors.get() + 1);
@@ -278,8 +285,22 @@ impl Core {
                      with that error. Look for a seccomp filter or a sandbox that was installed \
                      after the runtime was built."
                 );
-                self.home.set_dead(errno);
+                // Whoever is told EINTR tries again, as is the custom.
+                self.home.set_dead(match errno {
+                    Errno::EINTR => Errno::EIO,
+                    errno => errno,
+                });
             }
+        }
+    }
+
+    /// A wait was interrupted. Signals may do that for ever, but they interrupt only waits: what
+    /// else says EINTR is no signal, and has to end like any other error.
+    fn note_interruption(&self) {
+        let interruptions = self.interruptions.get() + 1;
+        self.interruptions.set(interruptions % INTERRUPTIONS_MAX);
+        if interruptions == INTERRUPTIONS_MAX {
+            self.enter(0, None);
         }
     }
 

@@ -201,13 +201,10 @@ impl Shared {
     /// Tries again what epoll says is ready, without waiting.
     ///
     /// # Errors
-    /// What forbids to ask, such as a seccomp filter.
+    /// What forbids to ask, such as a seccomp filter. No signal does.
     fn harvest(&self, state: &mut State) -> Result<(), Errno> {
         let mut events = Events::new();
-        match events.wait(self.number, Some(0), None) {
-            Ok(()) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
+        events.wait(self.number, Some(0), None)?;
         state.os.ready.take_fresh();
         state.tell(&events);
         Ok(())
