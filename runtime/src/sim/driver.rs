@@ -98,6 +98,7 @@ impl Driver {
         world.set_may_repeat(crate::op::may_repeat);
         // Before the hooks: its thread's clock is a real one.
         let watch = Watch::start(seed);
+        world.set_may_repeat(crate::op::may_repeat);
         let installed = world.install(seed);
         let started_ns = world.now_ns();
         Driver {
