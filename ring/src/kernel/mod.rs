@@ -24,7 +24,10 @@ mod user_side;
 pub use emulated::Emulated;
 pub use paths::{LastName, StdPath};
 pub use setup_error::{SetupCause, SetupError};
-pub use simulated::{Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, hooks};
+pub use simulated::{
+    Act, Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, Violation,
+    freed_while_lent, hooks,
+};
 pub use socket2::SockAddr;
 pub use uring::Uring;
 pub(crate) use user_side::UserSide;

@@ -313,11 +313,14 @@ impl Driver {
                 }
             }
         }
+        let name = &machine.name;
         if let Some(opcode) = self.world.take_left_by() {
-            let name = &machine.name;
             return Err(self.failure(&format!(
                 "{name} left the simulated world: the operation {opcode} is not simulated"
             )));
+        }
+        if let Some(violation) = self.world.take_violation() {
+            return Err(self.failure(&format!("on {name}: {violation}")));
         }
         let step_ns = 1 + self.world.choose(STEP_NS_MAX);
         self.world.advance_to(self.world.now_ns() + step_ns);

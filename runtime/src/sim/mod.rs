@@ -109,8 +109,8 @@
 //! One line at its top, [`sim_install!`](crate::sim_install), which defines the functions of the C
 //! library through which std reads the clock, draws random numbers and closes descriptors. On
 //! threads that do not simulate they ask the system, as ever.
-#![forbid(unsafe_code)]
 
+mod alloc;
 mod driver;
 mod inside;
 mod seeds;
@@ -123,6 +123,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use alloc::Alloc;
 pub use annulus_ring::kernel::{Fault, Faults, Network};
 pub use seeds::{Totals, seeds};
 

@@ -151,9 +151,13 @@ impl Engine {
 
     /// A request that failed takes the rest of its chain along; one without a CQE on success
     /// silences it.
-    pub(super) fn break_chain(&mut self, first: Key, quiet: bool) {
+    pub(super) fn break_chain(&mut self, first: Key, quiet: bool, world: &mut impl World) {
         let mut at = Some(first);
-        while let Some(cancelled) = at.and_then(|key| self.remove(key)) {
+        while let Some(key) = at {
+            world.give_back(key);
+            let Some(cancelled) = self.remove(key) else {
+                return;
+            };
             let res = cancelled.preset.unwrap_or(-Errno::ECANCELED.raw());
             if !quiet {
                 self.post(cancelled.user_data(), res, 0);

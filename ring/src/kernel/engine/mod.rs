@@ -117,7 +117,7 @@ impl Engine {
             && let Some(sqe) = self.queues.consume()
         {
             consumed += 1;
-            if let Some(key) = self.take_in(sqe) {
+            if let Some(key) = self.take_in(sqe, world) {
                 self.start(key, world);
             }
         }
@@ -172,7 +172,7 @@ impl Engine {
             match self.work.pop_front() {
                 Some(Work::Start(key)) => self.start(key, world),
                 Some(Work::Again(key)) => self.attempt(key, true, world),
-                Some(Work::Break(key, quiet)) => self.break_chain(key, quiet),
+                Some(Work::Break(key, quiet)) => self.break_chain(key, quiet, world),
                 Some(Work::Finish(key, res)) => self.finish(key, res, 0, world),
                 None if self.end_counted(world) || self.release_held() => {}
                 None => return,
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// Makes a request of an entry. Returns what can start.
-    fn take_in(&mut self, sqe: io_uring_sqe) -> Option<Key> {
+    fn take_in(&mut self, sqe: io_uring_sqe, world: &mut impl World) -> Option<Key> {
         let args = self.check(&sqe).and_then(|()| {
             let args = Args::of(&sqe)?;
             check_args(&sqe, &args).map(|()| args)
@@ -189,12 +189,18 @@ impl Engine {
         self.sequence += 1;
         let sequence = self.sequence;
         let mut request = Request::new(sqe, Args::None, sequence);
+        let is_valid = args.is_ok();
         match args {
             Ok(args) => request.op.args = args,
             Err(errno) => request.preset = Some(-errno.raw()),
         }
+        let lends = is_valid && !request.op.selects();
         let index = self.requests.insert(request);
-        self.place(Key { index, sequence })
+        let key = Key { index, sequence };
+        if lends {
+            world.lend(key, &sqe);
+        }
+        self.place(key)
     }
 
     /// # Errors
@@ -476,6 +482,7 @@ impl Engine {
     fn end(&mut self, key: Key, failed: bool, cqe: Option<(i32, u32)>, world: &mut impl World) {
         self.leave_descriptor(key, world);
         self.end_timer(key);
+        world.give_back(key);
         let Some(request) = self.remove(key) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! What a kernel does with operations: the part that differs between kernels.
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::io_uring::io_uring_cqe;
+use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe};
 
 use super::request::{Key, Operation};
 use crate::kernel::Fault;
@@ -63,6 +63,12 @@ pub(crate) trait World {
 
     /// The time in nanoseconds.
     fn now_ns(&self, clock: Clock) -> u64;
+
+    /// A request was taken in: from now on the memory that it names is lent.
+    fn lend(&mut self, _key: Key, _sqe: &io_uring_sqe) {}
+
+    /// The last completion of a request is about to be posted: its memory is given back.
+    fn give_back(&mut self, _key: Key) {}
 
     /// Whether a fault strikes here; if so, it has happened. Real worlds have their own.
     fn strikes(&mut self, _fault: Fault) -> bool {

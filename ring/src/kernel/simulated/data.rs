@@ -21,14 +21,13 @@ impl World {
         to: Option<&Address>,
     ) -> Result<usize, Errno> {
         let host = self.object(id)?.host;
-        match &mut self.object(id)?.body {
-            Body::Stream(stream) => {
-                if stream.can_be_reset() && self.strikes(Fault::Reset) {
-                    self.reset_both(id);
-                }
-            }
+        let can_be_reset = match &self.object(id)?.body {
             Body::Datagrams(_) => return self.send_datagram_from(id, bytes, to),
-            _ => {}
+            Body::Stream(stream) => stream.can_be_reset(),
+            _ => false,
+        };
+        if can_be_reset && self.strikes(Fault::Reset) {
+            self.reset_both(id);
         }
         let stream = match &mut self.object(id)?.body {
             Body::Stream(stream) => stream,

@@ -147,16 +147,18 @@ impl Machine<'_> {
             if buf.len() < bytes.len() {
                 return Err(Errno::EINVAL);
             }
+            self.parts.lent.uncover(self.ring, key);
             Filling::new(buf).take(&bytes);
             return Ok(Attempt::Done(bytes.len() as i32, 0));
         }
         let mut filling = Filling::new(buf);
         let peek =
             op.sqe.opcode == op::IORING_OP_RECV && op.sqe.op_flags as i32 & libc::MSG_PEEK != 0;
-        let received = self
-            .parts
-            .world
-            .recv(object, len, peek, |part| filling.take(part));
+        let Parts { world, lent, .. } = &mut *self.parts;
+        let received = world.recv(object, len, peek, |part| {
+            lent.uncover(self.ring, key);
+            filling.take(part);
+        });
         Ok(done(received.map(|(count, _)| count), POLLIN))
     }
 
@@ -288,6 +290,14 @@ impl World for Machine<'_> {
 
     fn now_ns(&self, _clock: Clock) -> u64 {
         self.parts.world.now_ns()
+    }
+
+    fn lend(&mut self, key: Key, sqe: &io_uring_sqe) {
+        self.parts.lent.lend(self.ring, key, sqe);
+    }
+
+    fn give_back(&mut self, key: Key) {
+        self.parts.lent.give_back(self.ring, key);
     }
 
     fn strikes(&mut self, fault: Fault) -> bool {

@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod files;
 pub mod hooks;
+mod lent;
 mod machine;
 mod network;
 mod ring;
@@ -30,6 +31,7 @@ mod world;
 
 pub use faults::{Fault, Faults};
 pub use hooks::Installed;
+pub use lent::{Act, Violation, freed_while_lent};
 pub use network::{HostId, Network};
 pub(super) use ring::Shared;
 
@@ -220,6 +222,12 @@ impl SimulatedWorld {
     #[must_use]
     pub fn take_left_by(&self) -> Option<Opcode> {
         self.0.state().parts.take_left_by()
+    }
+
+    /// Lent memory that was not left alone, since the last call: the first such.
+    #[must_use]
+    pub fn take_violation(&self) -> Option<Violation> {
+        self.0.state().parts.lent.take_violation()
     }
 
     /// A number that stands for all that has happened so far.

@@ -11,6 +11,7 @@ use annulus_syscalls::io_uring::queue::IORING_SQ_TASKRUN;
 use super::descriptors::Descriptors;
 use super::faults::Fault;
 use super::files::{self, Roots};
+use super::lent::Lent;
 use super::machine::Machine;
 use super::network::HostId;
 use super::waiting::Waiting;
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     /// others by more than that.
     may_repeat: fn(u64) -> bool,
     pub(super) roots: Roots,
+    pub(super) lent: Lent,
     /// An operation that is not simulated and was asked for.
     left_by: Option<Opcode>,
 }
@@ -101,6 +103,7 @@ impl State {
                 mail: BTreeMap::new(),
                 jobs: BTreeMap::new(),
                 jobs_begun: 0,
+                lent: Lent::default(),
                 past: BTreeMap::new(),
                 may_repeat: |_| false,
                 roots: Roots::new(),
@@ -124,10 +127,12 @@ impl State {
             mail,
             jobs,
             past,
+            lent,
             ..
         } = &mut self.parts;
         mail.remove(&ring);
         past.remove(&ring);
+        lent.forget(ring);
         jobs.retain(|_, job| job.ring != ring);
         waiting.forget(world, ring);
     }
@@ -386,6 +391,7 @@ impl Parts {
         let letter = match job.op {
             None => Letter::Late(key),
             Some(mut op) => {
+                self.lent.uncover(job.ring, key);
                 let done = files::perform(&mut self.world, &self.roots, job.host, &mut op);
                 let res = done.unwrap_or_else(|errno| -errno.raw());
                 Letter::Done { key, res }

@@ -1,0 +1,153 @@
+//! A simulation watches memory while it is lent: whoever writes to it, moves it or frees it fails
+//! the simulation, which names the operation and the seed.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
+
+use annulus::net::UnixStream;
+use annulus::sim::{Fault, Faults, Outcome, Sim};
+use annulus::uring::{self, IoBuf, IoBufMut};
+
+annulus::sim_install!();
+
+#[global_allocator]
+static ALLOC: annulus::sim::Alloc = annulus::sim::Alloc;
+
+/// A block that a buffer names and somebody else has as well: what `IoBuf` forbids.
+#[derive(Clone, Copy)]
+struct Shared(NonNull<u8>, usize);
+
+// SAFETY: it is an address; what is wrong with it is what the tests are about.
+unsafe impl Send for Shared {}
+
+// SAFETY: not kept, on purpose: others have the memory too.
+unsafe impl IoBuf for Shared {
+    fn ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn init_len(&self) -> usize {
+        self.1
+    }
+}
+
+// SAFETY: as above.
+unsafe impl IoBufMut for Shared {
+    fn ptr_mut(&mut self) -> *mut u8 {
+        self.0.as_ptr()
+    }
+
+    fn capacity(&self) -> usize {
+        self.1
+    }
+
+    unsafe fn set_init(&mut self, _len: usize) {}
+}
+
+fn shared(bytes: &mut Vec<u8>) -> Shared {
+    let start = NonNull::new(bytes.as_mut_ptr()).expect("a vector's address is not null");
+    Shared(start, bytes.len())
+}
+
+/// Runs `spoil` on memory of `len` bytes while a receive has it, and answers what the simulation
+/// says of that.
+fn receiving(len: usize, spoil: fn(&mut Option<Vec<u8>>)) -> Outcome {
+    let mut sim = Sim::new(3);
+    sim.client("client", async move {
+        let (near, mut far) = UnixStream::pair()?;
+        let mut bytes = Some(vec![1; len]);
+        let lent = shared(bytes.as_mut().expect("it is there"));
+        {
+            let mut receive = std::pin::pin!(uring::recv(&near, lent));
+            std::future::poll_fn(|context| {
+                assert!(receive.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            // The operation goes to the kernel.
+            annulus::time::sleep(Duration::from_millis(1)).await;
+            spoil(&mut bytes);
+            annulus::io::AsyncWriteExt::write_all(&mut far, b"hello").await?;
+            let (received, _) = receive.await;
+            assert_eq!(received?, 5);
+        }
+        if let Some(bytes) = bytes {
+            assert!(bytes.starts_with(b"hello") && bytes[5..].iter().all(|&byte| byte == 1));
+        }
+        Ok(())
+    });
+    sim.run()
+}
+
+/// What went wrong, in words.
+fn complaint(outcome: Outcome) -> String {
+    outcome.expect_err("it is caught").to_string()
+}
+
+#[test]
+fn memory_that_is_left_alone_comes_back_with_what_was_received_and_the_rest_as_it_was() {
+    receiving(64, |_| {}).expect("nothing is wrong");
+    receiving(100_000, |_| {}).expect("nothing is wrong");
+}
+
+#[test]
+fn memory_that_is_touched_while_it_is_lent_is_caught() {
+    for at in [0, 9, 63] {
+        thread_local!(static AT: Cell<usize> = const { Cell::new(0) });
+        AT.set(at);
+        let text = complaint(receiving(64, |bytes| {
+            bytes.as_mut().expect("it is there")[AT.get()] = 0;
+        }));
+        assert!(
+            text.contains("written to while it was lent to RECV"),
+            "{text}"
+        );
+        assert!(text.contains("seed 3"), "{text}");
+    }
+}
+
+#[test]
+fn memory_that_is_freed_while_it_is_lent_is_caught_and_kept() {
+    let text = complaint(receiving(64, |bytes| drop(bytes.take())));
+    assert!(text.contains("freed while it was lent to RECV"), "{text}");
+    assert!(text.contains("seed 3"), "{text}");
+}
+
+#[test]
+fn memory_that_is_moved_while_it_is_lent_is_caught_and_kept() {
+    let text = complaint(receiving(64, |bytes| {
+        bytes.as_mut().expect("it is there").reserve(10_000);
+    }));
+    assert!(
+        text.contains("reallocated while it was lent to RECV"),
+        "{text}"
+    );
+}
+
+#[test]
+fn memory_that_is_sent_without_a_copy_is_watched_until_the_notification() {
+    static BYTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    *BYTES.lock().unwrap() = vec![7; 1000];
+    let mut sim = Sim::new(4);
+    let mut faults = Faults::none();
+    faults.set(Fault::LateNotification, 1000);
+    sim.faults(faults);
+    sim.client("client", async {
+        let (near, _far) = UnixStream::pair()?;
+        let lent = shared(&mut BYTES.lock().unwrap());
+        // The result is there, the notification is not.
+        let (sent, _buf) = uring::send_zc(&near, lent).await;
+        assert_eq!(sent?, 1000);
+        BYTES.lock().unwrap()[500] = 0;
+        annulus::time::sleep(Duration::from_millis(100)).await;
+        Ok(())
+    });
+    let text = complaint(sim.run());
+    assert!(
+        text.contains("written to while it was lent to SEND_ZC"),
+        "{text}"
+    );
+}
