@@ -67,9 +67,7 @@ fn bind(op: &Operation) -> i32 {
 fn pipe(sqe: &io_uring_sqe) -> i32 {
     let ends = with_exposed_provenance_mut::<i32>(sqe.addr as usize);
     // SAFETY: valid for writes of two descriptors, lent until the last CQE.
-    result(i64::from(unsafe {
-        libc::pipe2(ends, sqe.op_flags as i32)
-    }))
+    result(i64::from(unsafe { libc::pipe2(ends, sqe.op_flags as i32) }))
 }
 
 fn epoll_ctl(sqe: &io_uring_sqe) -> i32 {
