@@ -209,3 +209,87 @@ fn an_opcode_that_nobody_knows_is_refused_in_its_completion() {
     assert_eq!(all, [(7, Err(Errno::EINVAL), 0)]);
     assert_eq!(Opcode(250).since(), None);
 }
+
+#[test]
+fn which_failures_break_a_chain_is_the_same() {
+    type Prep = fn(&mut Sqe);
+    const ON_SOCKET: i32 = i32::MAX;
+    let failing: [Prep; 12] = [
+        |sqe| {
+            sqe.prep_fsync(ON_SOCKET, 0);
+        },
+        |sqe| {
+            sqe.prep_fallocate(ON_SOCKET, 0, 0, 1);
+        },
+        |sqe| {
+            sqe.prep_shutdown(ON_SOCKET, 9);
+        },
+        |sqe| {
+            sqe.prep_close(-1);
+        },
+        |sqe| {
+            sqe.prep_listen(ON_SOCKET, 1);
+        },
+        |sqe| {
+            sqe.prep_socket(-1, 0, 0);
+        },
+        |sqe| {
+            sqe.prep_ftruncate(ON_SOCKET, 1);
+        },
+        |sqe| {
+            sqe.prep_fadvise(ON_SOCKET, 0, 0, 99);
+        },
+        |sqe| {
+            // SAFETY: the path is static.
+            unsafe { sqe.prep_unlinkat(-1, c"absent".as_ptr(), 0) };
+        },
+        |sqe| {
+            // SAFETY: as above.
+            unsafe { sqe.prep_mkdirat(-1, c"absent".as_ptr(), 0) };
+        },
+        |sqe| {
+            // SAFETY: as above.
+            unsafe { sqe.prep_openat(-1, c"absent".as_ptr(), 0, 0) };
+        },
+        |sqe| {
+            // SAFETY: as above.
+            unsafe { sqe.prep_symlinkat(c"x".as_ptr(), -1, c"absent".as_ptr()) };
+        },
+    ];
+    for (number, prep) in failing.iter().enumerate() {
+        let seen = on_both(|ring| {
+            let (socket, _peer) = unix_pair();
+            push(ring, 0, |sqe| {
+                prep(sqe);
+                // SAFETY: none of them lends memory that depends on the descriptor.
+                let raw = unsafe { sqe.as_raw_mut() };
+                if raw.fd == ON_SOCKET {
+                    raw.fd = socket.as_raw_fd();
+                }
+                sqe.set_flags(SqeFlags::IO_LINK);
+            });
+            push(ring, 1, nop);
+            (number, reap_sorted(ring, 2))
+        });
+        assert!(seen.1[0].1.is_err(), "{number} fails");
+    }
+}
+
+#[test]
+fn vectors_that_move_all_let_their_chain_go_on() {
+    let all = on_both(|ring| {
+        let file = crate::support::TempFile::new();
+        let parts = [
+            std::io::IoSlice::new(b"one "),
+            std::io::IoSlice::new(b"two"),
+        ];
+        push(ring, 0, |sqe| {
+            // SAFETY: the parts outlive the completion.
+            unsafe { sqe.prep_writev(file.fd(), parts.as_ptr().cast(), 2, 0, 0) };
+            sqe.set_flags(SqeFlags::IO_LINK);
+        });
+        push(ring, 1, nop);
+        (reap_sorted(ring, 2), file.content())
+    });
+    assert_eq!(all.0[1].1, Ok(0));
+}

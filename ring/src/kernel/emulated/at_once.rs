@@ -65,15 +65,9 @@ fn bind(op: &Operation) -> i32 {
 }
 
 fn pipe(sqe: &io_uring_sqe) -> i32 {
-    let to = with_exposed_provenance_mut::<[i32; 2]>(sqe.addr as usize);
-    match calls::pipe2(sqe.op_flags) {
-        Ok(ends) => {
-            // SAFETY: valid for writes of two descriptors, lent until the last CQE.
-            unsafe { to.write_unaligned(ends) };
-            0
-        }
-        Err(errno) => -errno.raw(),
-    }
+    let ends = with_exposed_provenance_mut::<i32>(sqe.addr as usize);
+    // SAFETY: valid for writes of two descriptors, lent until the last CQE.
+    result(i64::from(unsafe { libc::pipe2(ends, sqe.op_flags as i32) }))
 }
 
 fn epoll_ctl(sqe: &io_uring_sqe) -> i32 {

@@ -6,7 +6,7 @@ use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::op;
 
 use super::mailbox::{Letter, Mailbox};
-use super::ready::Ready;
+use super::ready::{self, Ready};
 use super::{Facts, at_once, net, rw};
 use crate::kernel::engine::{Attempt, Clock, Key, Operation, World};
 
@@ -31,6 +31,10 @@ impl World for Os {
             | op::IORING_OP_READ_MULTISHOT
             | op::IORING_OP_WRITE
             | op::IORING_OP_WRITEV => rw::attempt(op),
+            // Rings are not closed by rings.
+            op::IORING_OP_CLOSE if self.facts.ring(op.sqe.fd).is_some() => {
+                Attempt::Done(-Errno::EBADF.raw(), 0)
+            }
             op::IORING_OP_CLOSE => {
                 if op.sqe.file_index == 0 {
                     self.ready.forget(op.sqe.fd);
@@ -44,6 +48,10 @@ impl World for Os {
 
     fn arm(&mut self, key: Key, fd: i32, mask: u32) -> Result<(), Errno> {
         self.ready.arm(key, fd, mask)
+    }
+
+    fn is_open(&self, fd: i32) -> bool {
+        ready::is_open(fd)
     }
 
     fn disarm(&mut self, key: Key, fd: i32) {

@@ -72,7 +72,9 @@ impl Ready {
         let at = usize::try_from(fd).map_err(|_negative| Errno::EBADF)?;
         if self.entries.len() <= at {
             // No larger than the largest number that is open.
-            probe(fd)?;
+            if !is_open(fd) {
+                return Err(Errno::EBADF);
+            }
             self.entries.resize_with(at + 1, Entry::default);
         }
         let entry = &mut self.entries[at];
@@ -170,14 +172,10 @@ impl Ready {
 /// The number in an event that stands for no descriptor of the user's.
 pub(super) const WAKE: u64 = u64::MAX;
 
-/// # Errors
-/// EBADF if `fd` is not open.
-fn probe(fd: i32) -> Result<(), Errno> {
+/// Whether `fd` names an open file.
+pub(super) fn is_open(fd: i32) -> bool {
     // SAFETY: this command takes no argument.
-    match unsafe { libc::fcntl(fd, libc::F_GETFD) } {
-        -1 => Err(Errno::EBADF),
-        _ => Ok(()),
-    }
+    unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
 fn control(epoll: i32, change: i32, fd: i32, mask: u32, generation: u32) -> Result<(), Errno> {

@@ -1,5 +1,6 @@
 //! What an SQE points to and lends only until it is consumed: copied then, as the kernel does.
 
+use core::cmp::Ordering;
 use core::ffi::{CStr, c_char};
 use core::ptr::with_exposed_provenance;
 use std::borrow::ToOwned;
@@ -45,8 +46,11 @@ impl Args {
             | op::IORING_OP_MKDIRAT
             | op::IORING_OP_STATX => Args::Path(path(sqe.addr)?),
             op::IORING_OP_OPENAT2 => {
-                if (sqe.len as usize) < size_of::<open_how>() {
-                    return Err(Errno::EINVAL);
+                match (sqe.len as usize).cmp(&size_of::<open_how>()) {
+                    Ordering::Less => return Err(Errno::EINVAL),
+                    // Of a later kernel, which means more by it.
+                    Ordering::Greater => return Err(Errno::E2BIG),
+                    Ordering::Equal => {}
                 }
                 Args::OpenHow(path(sqe.addr)?, copied::<open_how>(sqe.off)?)
             }

@@ -20,6 +20,9 @@ use super::request::Selected;
 /// The most buffers of a ring: io_uring takes no more.
 const COUNT_MAX: u32 = 1 << 15;
 
+/// A ring starts a page; page sizes of all architectures are multiples of this one.
+const PAGE_BYTES_MIN: u64 = 4096;
+
 /// The groups of one ring.
 #[derive(Debug, Default)]
 pub(crate) struct Groups(BTreeMap<u16, Group>);
@@ -57,7 +60,7 @@ impl Groups {
         }
         let start = with_exposed_provenance_mut::<io_uring_buf>(request.ring_addr as usize);
         let entries = NonNull::new(start).ok_or(Errno::EFAULT)?;
-        if !entries.is_aligned() {
+        if !request.ring_addr.is_multiple_of(PAGE_BYTES_MIN) {
             return Err(Errno::EINVAL);
         }
         match self.0.get(&request.bgid) {

@@ -17,6 +17,7 @@ mod args;
 mod buffers;
 mod cancel;
 mod chain;
+mod check;
 mod poll;
 mod queues;
 mod request;
@@ -36,14 +37,16 @@ use std::collections::{HashMap, VecDeque};
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::cqe_flags::{IORING_CQE_F_MORE, IORING_CQE_F_NOTIF};
-use annulus_syscalls::io_uring::flags::cancel::IORING_ASYNC_CANCEL_FD_FIXED;
+use annulus_syscalls::io_uring::flags::cancel::{
+    IORING_ASYNC_CANCEL_FD, IORING_ASYNC_CANCEL_FD_FIXED,
+};
 use annulus_syscalls::io_uring::flags::msg_ring::{
     IORING_MSG_DATA, IORING_MSG_RING_CQE_SKIP, IORING_MSG_RING_FLAGS_PASS,
 };
 use annulus_syscalls::io_uring::flags::net::{
     IORING_NOTIF_USAGE_ZC_COPIED, IORING_SEND_ZC_REPORT_USAGE,
 };
-use annulus_syscalls::io_uring::flags::rw::IORING_NOP_INJECT_RESULT;
+use annulus_syscalls::io_uring::flags::rw::{IORING_NOP_FILE, IORING_NOP_INJECT_RESULT};
 use annulus_syscalls::io_uring::sqe_flags::{
     IOSQE_ASYNC, IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IOSQE_FIXED_FILE,
 };
@@ -191,7 +194,10 @@ impl Engine {
         let mut request = Request::new(sqe, Args::None, sequence);
         let is_valid = args.is_ok();
         match args {
-            Ok(args) => request.op.args = args,
+            Ok(args) => {
+                request.whole = args.iov_bytes() as i32;
+                request.op.args = args;
+            }
             Err(errno) => request.preset = Some(-errno.raw()),
         }
         let lends = is_valid && !request.op.selects();
@@ -225,12 +231,7 @@ impl Engine {
             op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
                 timeout::check(sqe)
             }
-            op::IORING_OP_SEND_ZC | op::IORING_OP_SENDMSG_ZC
-                if sqe.flags & IOSQE_CQE_SKIP_SUCCESS != 0 =>
-            {
-                Err(Errno::EINVAL)
-            }
-            _ => Ok(()),
+            _ => check::check(sqe),
         }
     }
 
@@ -241,6 +242,9 @@ impl Engine {
         };
         let sqe = request.op.sqe;
         let res = match sqe.opcode {
+            op::IORING_OP_NOP if sqe.op_flags & IORING_NOP_FILE != 0 && !world.is_open(sqe.fd) => {
+                -Errno::EBADF.raw()
+            }
             op::IORING_OP_NOP if sqe.op_flags & IORING_NOP_INJECT_RESULT != 0 => sqe.len as i32,
             op::IORING_OP_NOP => 0,
             op::IORING_OP_TIMEOUT => return self.start_timeout(key, world),
@@ -269,7 +273,9 @@ impl Engine {
         sqe: &io_uring_sqe,
         world: &mut impl World,
     ) -> Option<i32> {
+        let by_fd = sqe.op_flags & IORING_ASYNC_CANCEL_FD != 0;
         match meant_by(sqe) {
+            Ok(_) if by_fd && !world.is_open(sqe.fd) => Some(-Errno::EBADF.raw()),
             Ok(pattern) => match self.misled(key, &pattern, world) {
                 Some(Misled::Told(errno)) => Some(-errno.raw()),
                 Some(Misled::Late) => None,

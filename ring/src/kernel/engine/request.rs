@@ -10,6 +10,7 @@
 //!                         Waiting, Offloaded, Timed --cancel--> Ended --> (gone)
 //! ```
 
+use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::flags::net::{IORING_ACCEPT_MULTISHOT, IORING_RECV_MULTISHOT};
 use annulus_syscalls::io_uring::io_uring_sqe;
 use annulus_syscalls::io_uring::op;
@@ -113,6 +114,8 @@ pub(super) struct Request {
     pub(super) namesake: Option<Key>,
     /// It will not run but end with this.
     pub(super) preset: Option<i32>,
+    /// Bytes of all its buffers, if it has several.
+    pub(super) whole: i32,
     /// No CQE if it succeeds.
     pub(super) quiet: bool,
     /// The flags of the buffer that it took before a thread ran it.
@@ -137,6 +140,7 @@ impl Request {
             limit: None,
             namesake: None,
             preset: None,
+            whole: 0,
             quiet: sqe.flags & IOSQE_CQE_SKIP_SUCCESS != 0,
             claimed: None,
             indexed: false,
@@ -155,18 +159,40 @@ impl Request {
         self.op.sqe.flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) != 0
     }
 
-    /// Whether this result breaks a chain.
+    /// Whether this result breaks a chain: any failure does, but for those of operations that
+    /// io_uring lets pass, and so does moving less data than was asked for.
     pub(super) fn fails_with(&self, res: i32) -> bool {
-        let whole = match self.opcode() {
+        if self.preset.is_some() || res == -Errno::ECANCELED.raw() {
+            return true;
+        }
+        match self.opcode() {
             op::IORING_OP_READ
             | op::IORING_OP_WRITE
             | op::IORING_OP_READ_FIXED
             | op::IORING_OP_WRITE_FIXED
             | op::IORING_OP_SPLICE
-            | op::IORING_OP_TEE => self.op.sqe.len as i32,
-            op::IORING_OP_READV | op::IORING_OP_WRITEV => self.op.args.iov_bytes() as i32,
-            _ => return res < 0,
-        };
-        res != whole
+            | op::IORING_OP_TEE => res != self.op.sqe.len as i32,
+            op::IORING_OP_READV | op::IORING_OP_WRITEV => res != self.whole,
+            // Without a file, or on what is no socket, it would not have begun.
+            op::IORING_OP_FSYNC
+            | op::IORING_OP_SYNC_FILE_RANGE
+            | op::IORING_OP_FTRUNCATE
+            | op::IORING_OP_SHUTDOWN
+            | op::IORING_OP_FSETXATTR
+            | op::IORING_OP_FGETXATTR => {
+                [-Errno::EBADF.raw(), -Errno::ENOTSOCK.raw()].contains(&res)
+            }
+            op::IORING_OP_FALLOCATE
+            | op::IORING_OP_MADVISE
+            | op::IORING_OP_STATX
+            | op::IORING_OP_RENAMEAT
+            | op::IORING_OP_UNLINKAT
+            | op::IORING_OP_MKDIRAT
+            | op::IORING_OP_LINKAT
+            | op::IORING_OP_SYMLINKAT
+            | op::IORING_OP_SETXATTR
+            | op::IORING_OP_GETXATTR => false,
+            _ => res < 0,
+        }
     }
 }

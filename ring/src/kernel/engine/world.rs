@@ -43,6 +43,11 @@ pub(crate) trait World {
     /// EPERM for what is always ready, as files are; EBADF and others.
     fn arm(&mut self, key: Key, fd: i32, mask: u32) -> Result<(), Errno>;
 
+    /// Whether `fd` names an open file.
+    fn is_open(&self, _fd: i32) -> bool {
+        true
+    }
+
     /// Reports no more to this request.
     fn disarm(&mut self, key: Key, fd: i32);
 
