@@ -118,9 +118,11 @@ pub(crate) fn take_core() -> Option<Box<Core>> {
         .flatten()
 }
 
-/// Counts data that an inline call moved: enough of it makes the loop look at the ring.
+/// Counts data that an inline call moved: enough of it makes the loop look at the ring, and the
+/// task give way.
 pub(crate) fn spent_bytes(n: usize) {
     with_core(|core| core.spent_bytes(n));
+    crate::task::coop::spend_bytes(n);
 }
 
 /// The home for what is made here and now.

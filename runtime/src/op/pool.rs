@@ -15,8 +15,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use annulus_ring::{BufMemory, BufRing, Ring};
 
-/// How many buffers a home has: as many streams may have received without having read yet.
-const BUFFERS: u16 = 256;
+/// How many buffers a home has by default: as many streams may have received without having read
+/// yet.
+pub(crate) const BUFFERS: u16 = 256;
+
+/// As many as the kernel takes.
+pub(crate) const BUFFERS_MAX: u16 = 32_768;
 
 /// The size of each in bytes: a request or a small response. 1 MiB in all.
 const BUFFER_BYTES: u32 = 4096;
@@ -26,10 +30,12 @@ const GROUP: u16 = 0;
 
 /// The part of the pool that every thread sees.
 pub(crate) struct Pool {
+    /// How many buffers it has, or will have.
+    buffers: u16,
     stage: AtomicU8,
     memory: OnceLock<BufMemory>,
     /// Buffers that are the kernel's again once the home has taken their bits.
-    returned: [AtomicU64; BUFFERS as usize / 64],
+    returned: Box<[AtomicU64]>,
     any_returned: AtomicBool,
 }
 
@@ -41,11 +47,15 @@ const READY: u8 = 2;
 const REFUSED: u8 = 3;
 
 impl Pool {
-    pub(crate) fn new() -> Pool {
+    /// A pool of `buffers`, a power of two up to [`BUFFERS_MAX`].
+    pub(crate) fn new(buffers: u16) -> Pool {
+        debug_assert!(buffers.is_power_of_two());
+        let words = usize::from(buffers).div_ceil(64);
         Pool {
+            buffers,
             stage: AtomicU8::new(UNUSED),
             memory: OnceLock::new(),
-            returned: [const { AtomicU64::new(0) }; BUFFERS as usize / 64],
+            returned: (0..words).map(|_| AtomicU64::new(0)).collect(),
             any_returned: AtomicBool::new(false),
         }
     }
@@ -79,7 +89,7 @@ impl Pool {
 
     /// Whether there is a buffer of this number.
     pub(crate) fn has(&self, id: u16) -> bool {
-        id < BUFFERS && self.memory.get().is_some()
+        id < self.buffers && self.memory.get().is_some()
     }
 
     /// The bytes from `from` to `to` of a buffer.
@@ -102,7 +112,7 @@ impl Pool {
     /// Gives a buffer back that a CQE named, once, after its last use; from any thread. No
     /// thread is woken: whoever finds the pool empty does not wait for it.
     pub(super) fn give_back(&self, id: u16) {
-        debug_assert!(id < BUFFERS);
+        debug_assert!(id < self.buffers);
         self.returned[usize::from(id) / 64].fetch_or(1 << (id % 64), Ordering::Release);
         self.any_returned.store(true, Ordering::Release);
     }
@@ -143,7 +153,7 @@ impl PoolRing {
     }
 
     fn make(&mut self, pool: &Pool, ring: &Ring) {
-        match BufRing::new(ring, GROUP, BUFFERS, BUFFER_BYTES) {
+        match BufRing::new(ring, GROUP, pool.buffers, BUFFER_BYTES) {
             Ok(buffers) => {
                 let fresh = pool.memory.set(buffers.memory().clone());
                 debug_assert!(fresh.is_ok(), "a pool is made once");
@@ -164,7 +174,7 @@ mod tests {
 
     #[test]
     fn buffers_given_back_are_taken_once() {
-        let pool = Pool::new();
+        let pool = Pool::new(BUFFERS);
         for id in [0, 63, 64, 255] {
             pool.give_back(id);
         }
@@ -174,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_made_only_when_somebody_asks_for_it() {
-        let pool = Pool::new();
+        let pool = Pool::new(BUFFERS);
         assert_eq!(pool.stage.load(Ordering::Relaxed), UNUSED);
         assert!(!pool.is_ready());
         assert_eq!(pool.stage.load(Ordering::Relaxed), WANTED);

@@ -94,6 +94,8 @@ pub(crate) struct HomeConfig {
     pub(crate) kernel: Kernel,
     pub(crate) clock: Arc<Clock>,
     pub(crate) recv_mode: RecvMode,
+    /// How many buffers streams receive into by themselves.
+    pub(crate) recv_buffers: u16,
     pub(crate) ring: RingRef,
     /// The process that the ring belongs to.
     pub(crate) origin: Origin,
@@ -124,7 +126,7 @@ impl Home {
             park: Park::new(),
             inbox: Inbox::new(),
             pages: Pages::new(),
-            pool: Pool::new(),
+            pool: Pool::new(config.recv_buffers),
             event: config.event,
             messages: config.messages,
             closes: Mutex::new(Vec::new()),

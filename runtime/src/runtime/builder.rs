@@ -14,6 +14,7 @@ use super::kernel::{Chosen, KernelKind};
 use super::scheduler::{Flavor, Scheduler, SchedulerConfig};
 use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
 use crate::op::allowed;
+use crate::op::pool::{BUFFERS, BUFFERS_MAX};
 use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
 use crate::sim;
 use crate::time::clock::Clock;
@@ -55,6 +56,7 @@ pub struct Builder {
     hooks: Hooks,
     start_paused: bool,
     recv_mode: RecvMode,
+    recv_buffers: u16,
     sq_entries: u32,
     cq_entries: u32,
     shutdown_deadline: Duration,
@@ -89,6 +91,7 @@ impl Builder {
             hooks: Hooks::default(),
             start_paused: false,
             recv_mode: RecvMode::default(),
+            recv_buffers: BUFFERS,
             sq_entries: SQ_ENTRIES,
             cq_entries: CQ_ENTRIES,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -199,6 +202,23 @@ impl Builder {
     /// Sets how streams get their bytes: by default by [`RecvMode::Base`].
     pub fn recv_mode(&mut self, mode: RecvMode) -> &mut Builder {
         self.recv_mode = mode;
+        self
+    }
+
+    /// Sets how many buffers of 4 KiB each worker has for streams that receive by themselves
+    /// ([`RecvMode::Hot`]); 256 by default, rounded up to a power of two. A stream that finds none
+    /// free polls, and loses nothing. The memory is taken when a stream first wants it.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0, or above 32,768.
+    #[track_caller]
+    pub fn recv_buffers(&mut self, buffers: u16) -> &mut Builder {
+        assert!(
+            (1..=BUFFERS_MAX).contains(&buffers),
+            "a worker can have 1 to {BUFFERS_MAX} receive buffers, not {buffers}"
+        );
+        self.recv_buffers = buffers.next_power_of_two();
         self
     }
 
@@ -353,6 +373,7 @@ impl Builder {
                 kernel: kernel.clone(),
                 clock: clock.clone(),
                 recv_mode: self.recv_mode,
+                recv_buffers: self.recv_buffers,
                 ring: ring.ring_ref(),
                 origin: ring.origin(),
                 event: kernel.eventfd()?,

@@ -3,7 +3,9 @@
 //! Each poll of a task has a budget of 128 units. The runtime's own
 //! futures spend one where they make progress, and answer Pending when nothing
 //! is left, so that a task whose sockets are always ready does not keep its
-//! worker. Outside of a task, and under [`unconstrained`], nothing is counted.
+//! worker. What moves many bytes at once spends more: a flood of large reads would else keep the
+//! worker a hundred times longer than one of small ones. Outside of a task, and under
+//! [`unconstrained`], nothing is counted.
 //!
 //! Types that come from tokio itself (`sync`, `io`) count by tokio's own budget.
 #![forbid(unsafe_code)]
@@ -20,6 +22,8 @@ use crate::context;
 
 /// The units of one poll of a task.
 pub(crate) const BUDGET: u8 = 128;
+/// So many bytes cost a unit more.
+const UNIT_BYTES: usize = 1024;
 
 /// True if the running task may go on; false if the next operation will make
 /// it give way.
@@ -72,6 +76,18 @@ impl Drop for RestoreOnPending {
         if let Some(before) = self.before.get() {
             context::replace_budget(Some(before));
         }
+    }
+}
+
+/// Spends what moving so many bytes costs, besides the unit of the call that moved them.
+pub(crate) fn spend_bytes(n: usize) {
+    let units = n / UNIT_BYTES;
+    if units == 0 {
+        return;
+    }
+    if let Some(left) = context::budget() {
+        let units = u8::try_from(units).unwrap_or(u8::MAX);
+        context::replace_budget(Some(left.saturating_sub(units)));
     }
 }
 
