@@ -72,7 +72,9 @@ fn watch() {
 
 extern "C" fn told(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     // SAFETY: the kernel gives a handler with SA_SIGINFO what it is told of.
-    let address = unsafe { (*info).si_addr() };
+    let info = unsafe { &*info };
+    // SAFETY: SIGSEGV has an address.
+    let address = unsafe { info.si_addr() };
     if let Some((opcode, user_data)) = lent::owner_of(address.addr()) {
         let mut line = Line {
             bytes: [0; 256],
