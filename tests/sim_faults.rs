@@ -104,7 +104,7 @@ fn program(sim: &mut Sim) {
 
 #[test]
 fn a_program_that_tries_again_gets_on_whatever_goes_wrong() {
-    seeds(40, |sim| {
+    seeds(16, |sim| {
         let mut faults = Faults::some();
         faults.set(Fault::Reset, 5);
         sim.faults(faults).network(Network {

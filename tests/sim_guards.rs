@@ -23,6 +23,16 @@ struct Shared(NonNull<u8>, usize);
 // SAFETY: it is an address; what is wrong with it is what the tests are about.
 unsafe impl Send for Shared {}
 
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn first(self) -> u8 {
+        // SAFETY: the block is there; whether anybody may look at it is what is tested.
+        unsafe { self.0.as_ptr().read_volatile() }
+    }
+}
+
 // SAFETY: not kept, on purpose: others have the memory too.
 unsafe impl IoBuf for Shared {
     fn ptr(&self) -> *const u8 {
@@ -125,6 +135,57 @@ fn memory_that_is_moved_while_it_is_lent_is_caught_and_kept() {
         text.contains("reallocated while it was lent to RECV"),
         "{text}"
     );
+}
+
+/// Names what the program below is to do with the pages.
+const TOUCH: &str = "ANNULUS_TOUCH";
+
+#[test]
+fn whole_pages_cannot_even_be_read_while_they_are_lent() {
+    let run = |touch| {
+        let program = std::env::current_exe().unwrap();
+        let output = std::process::Command::new(program)
+            .args(["pages_are_lent", "--exact", "--ignored", "--nocapture"])
+            .env(TOUCH, touch)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), text)
+    };
+    let (ended_well, text) = run("no");
+    assert!(ended_well, "{text}");
+    let (ended_well, text) = run("yes");
+    assert!(!ended_well, "{text}");
+    assert!(text.contains("touched while it was lent to RECV"), "{text}");
+    assert!(text.contains("seed 5"), "{text}");
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn pages_are_lent() {
+    let layout = std::alloc::Layout::from_size_align(1 << 16, 1 << 16).unwrap();
+    // SAFETY: the size is not 0.
+    let start = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).unwrap();
+    let lent = Shared(start, layout.size());
+    let touch = std::env::var(TOUCH).unwrap() == "yes";
+    let mut sim = Sim::new(5);
+    sim.client("client", async move {
+        let (near, mut far) = UnixStream::pair()?;
+        let receive = uring::recv(&near, lent);
+        let send = async {
+            annulus::time::sleep(Duration::from_millis(1)).await;
+            if touch {
+                std::hint::black_box(lent.first());
+            }
+            annulus::io::AsyncWriteExt::write_all(&mut far, b"hello").await
+        };
+        let ((received, _), sent) = annulus::join!(receive, send);
+        sent?;
+        assert_eq!(received?, 5);
+        assert_eq!(lent.first(), b'h');
+        Ok(())
+    });
+    sim.run().unwrap();
 }
 
 #[test]

@@ -278,7 +278,7 @@ impl Simulated {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
         match &state.parts.world.object(id)?.body {
-            Body::Stream(stream) if stream.state == stream::State::Open => {
+            Body::Stream(stream) if stream.state == stream::State::Open && !stream.is_over() => {
                 Ok(stream.peer_address.to_sock_addr())
             }
             Body::Datagrams(datagrams) => {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::address::{Address, Name, plain};
 use super::faults::Fault;
-use super::stream::Packet;
+use super::stream::{Packet, PipeEnd};
 use super::world::{Body, Datagrams, Id, World};
 use crate::Errno;
 
@@ -20,7 +20,8 @@ impl World {
         bytes: &[u8],
         to: Option<&Address>,
     ) -> Result<usize, Errno> {
-        let host = self.object(id)?.host;
+        let object = self.object(id)?;
+        let (host, family) = (object.host, object.family);
         let can_be_reset = match &self.object(id)?.body {
             Body::Datagrams(_) => return self.send_datagram_from(id, bytes, to),
             Body::Stream(stream) => stream.can_be_reset(),
@@ -30,8 +31,11 @@ impl World {
             self.reset_both(id);
         }
         let stream = match &mut self.object(id)?.body {
+            Body::Stream(stream) if stream.pipe == Some(PipeEnd::Reading) => {
+                return Err(Errno::EBADF);
+            }
             Body::Stream(stream) => stream,
-            Body::Fresh => return Err(Errno::EPIPE),
+            Body::Fresh | Body::Listener(_) if family != libc::AF_UNIX => return Err(Errno::EPIPE),
             Body::Placeholder => return Err(Errno::EBADF),
             _ => return Err(Errno::ENOTCONN),
         };
@@ -88,6 +92,12 @@ impl World {
             Address::Unix(_) => {
                 let source = Address::Unix(Name::Unnamed);
                 if self.datagrams_at(host, &target, &source).is_none() {
+                    if to.is_none()
+                        && let Body::Datagrams(datagrams) = &mut self.object(id)?.body
+                    {
+                        // A peer that is gone is told once.
+                        datagrams.peer = None;
+                    }
                     return Err(match target {
                         Address::Unix(Name::Path(_)) => Errno::ENOENT,
                         _ => Errno::ECONNREFUSED,
@@ -122,11 +132,18 @@ impl World {
         peek: bool,
         sink: impl FnMut(&[u8]),
     ) -> Result<(usize, Option<Address>), Errno> {
-        let host = self.object(id)?.host;
+        let object = self.object(id)?;
+        let (host, family) = (object.host, object.family);
         let there = match &mut self.object(id)?.body {
+            Body::Stream(stream) if stream.pipe == Some(PipeEnd::Writing) => {
+                return Err(Errno::EBADF);
+            }
             Body::Stream(stream) => stream.readable()?,
             Body::Datagrams(datagrams) => {
                 return datagrams.receive(len, peek, sink);
+            }
+            Body::Fresh | Body::Listener(_) if family == libc::AF_UNIX => {
+                return Err(Errno::EINVAL);
             }
             Body::Fresh | Body::Listener(_) => return Err(Errno::ENOTCONN),
             Body::Placeholder => return Err(Errno::EBADF),

@@ -54,6 +54,8 @@ impl Event {
                 Packet::Reset => to.0 << 24 ^ 2 << 20,
                 Packet::Data(bytes) => to.0 << 24 ^ 3 << 20 ^ bytes.len() as u64,
                 Packet::Fin => to.0 << 24 ^ 4 << 20,
+                Packet::Deaf => to.0 << 24 ^ 13 << 20,
+                Packet::Gone => to.0 << 24 ^ 12 << 20,
                 Packet::Window(bytes) => to.0 << 24 ^ 5 << 20 ^ *bytes as u64,
             },
             Event::Knock { from, tries, .. } => from.0 << 24 ^ 6 << 20 ^ u64::from(*tries),
@@ -118,9 +120,10 @@ impl World {
         self.events.put(at_ns, Event::Mend(from, to));
     }
 
-    /// Who sends to an end that is gone gets a reset.
+    /// Who sends to an end that is gone gets a reset. But its own end is expected there: a closed
+    /// socket stays in FIN_WAIT for it.
     fn answer_from_nowhere(&mut self, from: HostId, sender: Id, to: Id, packet: &Packet) {
-        if matches!(packet, Packet::Data(_) | Packet::Fin) {
+        if matches!(packet, Packet::Data(_)) {
             let at_ns = self.now_ns() + self.wires.latency_ns(&mut self.rng, from, from);
             let event = Event::Packet {
                 from,
@@ -417,12 +420,14 @@ impl World {
                         // `struct linger`: on, and for no time: the connection is reset.
                         value.len() == 8 && value[..4] != [0; 4] && value[4..] == [0; 4]
                     });
-                let last = if unread || lingers {
+                let last = if stream.pipe.is_some() || (!stream.is_inet() && !unread) {
+                    Packet::Gone
+                } else if unread || lingers {
                     Packet::Reset
                 } else {
                     Packet::Fin
                 };
-                if matches!(last, Packet::Reset) || !stream.shut {
+                if !matches!(last, Packet::Fin) || !stream.shut {
                     self.send_packet(object.host, id, peer, last);
                 }
             }

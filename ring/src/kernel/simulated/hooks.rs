@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Whole;
+use super::pages;
 use super::rng::Rng;
 
 std::thread_local! {
@@ -34,6 +35,7 @@ pub struct Installed {
 impl Installed {
     pub(super) fn new(whole: &Arc<Whole>, seed: u64) -> Installed {
         RNG.set(seed);
+        pages::set_seed(seed);
         let before = WORLD.replace(Arc::as_ptr(whole));
         assert!(before.is_null(), "this thread simulates another world");
         // The keys of this thread's maps are drawn now, and not while the world is locked.

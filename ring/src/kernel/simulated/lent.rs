@@ -1,7 +1,8 @@
 //! Memory that simulated operations have: whose it is, and whether it was left alone.
 //!
 //! ```text
-//!   taken in    lend      what is to be read is remembered; what is to be written gets a canary
+//!   taken in    lend      what is to be read is remembered; what is to be written gets a canary,
+//!                         or is hidden where it is whole pages
 //!   data moves  uncover   the canary was not touched: what stood there comes back
 //!   last CQE    give_back as above, or: what was to be read did not change
 //!   meanwhile   free, realloc of it: seen by the allocator that asks `freed_while_lent`
@@ -10,7 +11,7 @@
 //! The list for the allocator is the process's, without a lock and without memory of its own.
 
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -18,6 +19,7 @@ use std::vec::Vec;
 
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
+use super::pages;
 use super::world::Id;
 use crate::kernel::engine::Key;
 use crate::opcode::Opcode;
@@ -74,6 +76,8 @@ struct Loan {
     /// In the process's list.
     place: Option<usize>,
     parts: [Part; 2],
+    /// Whole pages that are hidden meanwhile: where they begin, and how long they are.
+    hidden: Option<(usize, usize)>,
     /// The byte that covers what is to be written; without one the memory is only read.
     canary: Option<u8>,
     opcode: Opcode,
@@ -110,10 +114,17 @@ impl Lent {
         } else {
             [(address, half), (address + len - half, half)]
         };
-        let canary = writes.then(|| 1 | (key.number().wrapping_mul(0x9d) as u8));
-        let parts = ends.map(|(address, len)| Part::save(address, len, canary));
+        let hidden = (writes && pages::hide(address, len)).then_some((address, len));
+        let canary =
+            (writes && hidden.is_none()).then(|| 1 | (key.number().wrapping_mul(0x9d) as u8));
+        let parts = if hidden.is_some() {
+            [Part::default(), Part::default()]
+        } else {
+            ends.map(|(address, len)| Part::save(address, len, canary))
+        };
         let loan = Loan {
-            place: list::add(address, len),
+            place: list::add(address, len, opcode.0, user_data),
+            hidden,
             parts,
             canary,
             opcode,
@@ -127,6 +138,7 @@ impl Lent {
         let Some(loan) = self.loans.get_mut(&(ring, key.number())) else {
             return;
         };
+        loan.show();
         if let Some(canary) = loan.canary.take() {
             let untouched = loan.parts.iter().all(|part| part.is_all(canary));
             for part in std::mem::take(&mut loan.parts) {
@@ -174,6 +186,12 @@ impl Lent {
 }
 
 impl Loan {
+    fn show(&mut self) {
+        if let Some((start, len)) = self.hidden.take() {
+            pages::show(start, len);
+        }
+    }
+
     fn violation(&self, act: Act) -> Violation {
         Violation {
             act,
@@ -185,6 +203,7 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
+        self.show();
         if let Some(place) = self.place {
             list::remove(place);
         }
@@ -253,9 +272,15 @@ pub fn freed_while_lent(start: *const u8, size_bytes: usize, act: Act) -> bool {
     list::freed(start.addr(), size_bytes, act)
 }
 
+/// The operation that has the memory at an address, and its user data. For a signal's handler.
+pub(super) fn owner_of(address: usize) -> Option<(Opcode, u64)> {
+    let (opcode, user_data) = list::owner_of(address)?;
+    Some((Opcode(opcode), user_data))
+}
+
 /// The process's list of what is lent.
 mod list {
-    use super::{Act, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+    use super::{Act, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     /// Loans at a time; more are not watched by the allocator.
     const PLACES: usize = 4096;
@@ -269,6 +294,8 @@ mod list {
         /// 0 is free.
         start: AtomicUsize,
         len: AtomicUsize,
+        opcode: AtomicU8,
+        user_data: AtomicU64,
         /// What was done to it: nothing, or an act and one.
         freed: AtomicU8,
     }
@@ -277,6 +304,8 @@ mod list {
         Place {
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
+            opcode: AtomicU8::new(0),
+            user_data: AtomicU64::new(0),
             freed: AtomicU8::new(0),
         }
     }; PLACES];
@@ -300,7 +329,7 @@ mod list {
         pages(start, len).for_each(|page| count(&IN_PAGES[page % COUNTS]));
     }
 
-    pub(super) fn add(start: usize, len: usize) -> Option<usize> {
+    pub(super) fn add(start: usize, len: usize, opcode: u8, user_data: u64) -> Option<usize> {
         let free = LIST.iter().position(|place| {
             let free = place
                 .start
@@ -309,6 +338,8 @@ mod list {
         })?;
         let place = &LIST[free];
         place.len.store(len, Ordering::Relaxed);
+        place.opcode.store(opcode, Ordering::Relaxed);
+        place.user_data.store(user_data, Ordering::Relaxed);
         END.fetch_max(free + 1, Ordering::Release);
         count_pages(place, |count| {
             count.fetch_add(1, Ordering::Release);
@@ -335,20 +366,31 @@ mod list {
         if few && pages.all(|page| IN_PAGES[page % COUNTS].load(Ordering::Acquire) == 0) {
             return false;
         }
-        let end = END.load(Ordering::Acquire);
-        let lent = LIST[..end].iter().find(|place| {
-            let (at, len) = (
-                place.start.load(Ordering::Acquire),
-                place.len.load(Ordering::Relaxed),
-            );
-            at != 0 && at < start + size_bytes && start < at + len
-        });
-        let Some(place) = lent else {
+        let Some(place) = find(start, size_bytes) else {
             return false;
         };
         let known = place.freed.swap(act as u8 + 1, Ordering::AcqRel);
         FREED.fetch_add(usize::from(known == 0), Ordering::Release);
         true
+    }
+
+    /// A place with any of these bytes.
+    fn find(start: usize, size_bytes: usize) -> Option<&'static Place> {
+        let end = END.load(Ordering::Acquire);
+        LIST[..end].iter().find(|place| {
+            let (at, len) = (
+                place.start.load(Ordering::Acquire),
+                place.len.load(Ordering::Relaxed),
+            );
+            at != 0 && at < start + size_bytes && start < at + len
+        })
+    }
+
+    /// The opcode and the user data of who has this byte.
+    pub(super) fn owner_of(address: usize) -> Option<(u8, u64)> {
+        let place = find(address, 1)?;
+        let opcode = place.opcode.load(Ordering::Relaxed);
+        Some((opcode, place.user_data.load(Ordering::Relaxed)))
     }
 
     pub(super) fn has_freed() -> bool {

@@ -19,6 +19,7 @@ pub mod hooks;
 mod lent;
 mod machine;
 mod network;
+mod pages;
 mod ring;
 mod rng;
 mod sockets;

@@ -7,7 +7,7 @@ use super::address::{Address, Name, mapped, plain, unspecified};
 use super::deliver::Event;
 use super::faults::Fault;
 use super::network::HostId;
-use super::stream::{Packet, State, Stream};
+use super::stream::{Packet, PipeEnd, State, Stream};
 use super::world::{Body, Datagrams, Id, Listener, Object, World};
 use crate::Errno;
 
@@ -62,8 +62,11 @@ impl World {
         let (reading, writing) = self.pair(host, Kind::Stream)?;
         for (id, is_reader) in [(reading, true), (writing, false)] {
             if let Body::Stream(stream) = &mut self.object(id)?.body {
-                stream.shut = is_reader;
-                stream.at_end = !is_reader;
+                stream.pipe = Some(if is_reader {
+                    PipeEnd::Reading
+                } else {
+                    PipeEnd::Writing
+                });
             }
         }
         Ok((reading, writing))
@@ -191,6 +194,10 @@ impl World {
             Body::Fresh => {}
             Body::Datagrams(_) => return self.connect_datagrams(id, to),
             Body::Stream(stream) => {
+                let told = std::mem::replace(&mut stream.told, true);
+                if stream.state == State::Open && !told {
+                    return Ok(());
+                }
                 return Err(match (stream.state, stream.error.take()) {
                     (_, Some(errno)) => errno,
                     (State::Connecting, None) => Errno::EALREADY,
@@ -274,6 +281,7 @@ impl World {
             .ok_or(Errno::ECONNREFUSED)?;
         // The ends of a Unix connection know one another at once.
         if let Body::Stream(stream) = &mut self.object(id)?.body {
+            stream.told = true;
             stream.arrive(Packet::Accepted {
                 peer: server,
                 credit,
@@ -313,8 +321,11 @@ impl World {
             return Err(Errno::EMFILE);
         }
         let host = self.object(id)?.host;
-        let Body::Listener(listener) = &mut self.object(id)?.body else {
-            return Err(Errno::EINVAL);
+        let listener = match &mut self.object(id)?.body {
+            Body::Listener(listener) => listener,
+            Body::Datagrams(_) => return Err(Errno::EOPNOTSUPP),
+            Body::Counter(_) => return Err(Errno::ENOTSOCK),
+            _ => return Err(Errno::EINVAL),
         };
         if listener.waiting.is_empty() {
             return Err(Errno::EAGAIN);
@@ -362,7 +373,7 @@ impl World {
         let object = self.object(id)?;
         let host = object.host;
         let stream = match &mut object.body {
-            Body::Stream(stream) if stream.state == State::Open => stream,
+            Body::Stream(stream) if stream.state == State::Open && !stream.is_over() => stream,
             Body::Counter(_) => return Err(Errno::ENOTSOCK),
             Body::Placeholder => return Err(Errno::EBADF),
             Body::Listener(_) if how != libc::SHUT_WR => {
@@ -375,12 +386,18 @@ impl World {
         if how != libc::SHUT_WR {
             stream.deaf = true;
         }
-        let peer = stream.peer;
+        let (peer, is_inet) = (stream.peer, stream.is_inet());
         if how != libc::SHUT_RD
             && !std::mem::replace(&mut stream.shut, true)
             && let Some(peer) = peer
         {
             self.send_packet(host, id, peer, Packet::Fin);
+        }
+        if how != libc::SHUT_WR
+            && !is_inet
+            && let Some(peer) = peer
+        {
+            self.send_packet(host, id, peer, Packet::Deaf);
         }
         self.stir(id);
         Ok(())

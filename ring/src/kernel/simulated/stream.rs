@@ -24,9 +24,20 @@ pub(super) enum State {
     Broken,
 }
 
+/// Which end of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PipeEnd {
+    Reading,
+    Writing,
+}
+
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) state: State,
+    /// None for a socket.
+    pub(super) pipe: Option<PipeEnd>,
+    /// A connect has answered that the connection is there: the next one is one too many.
+    pub(super) told: bool,
     pub(super) peer: Option<Id>,
     pub(super) peer_address: Address,
     /// Arrived and not read.
@@ -61,6 +72,10 @@ pub(super) enum Packet {
     Reset,
     Data(Vec<u8>),
     Fin,
+    /// The other end reads no more, which a Unix socket is told.
+    Deaf,
+    /// The other end is gone, where it is on the same host and so both ways end: Unix, pipes.
+    Gone,
     /// The receiver has read so many bytes.
     Window(usize),
 }
@@ -69,6 +84,8 @@ impl Stream {
     pub(super) fn connecting(to: Address, window: usize) -> Stream {
         Stream {
             state: State::Connecting,
+            pipe: None,
+            told: false,
             peer: None,
             peer_address: to,
             received: VecDeque::new(),
@@ -86,6 +103,7 @@ impl Stream {
     pub(super) fn open(peer: Id, peer_address: Address, credit: usize, window: usize) -> Stream {
         Stream {
             state: State::Open,
+            told: true,
             peer: Some(peer),
             credit,
             ..Stream::connecting(peer_address, window)
@@ -101,16 +119,21 @@ impl Stream {
                 self.credit = credit;
             }
             Packet::Reset => {
-                let refused = self.state == State::Connecting;
-                self.break_with(if refused {
-                    Errno::ECONNREFUSED
-                } else {
-                    Errno::ECONNRESET
+                // As tcp_reset() of the kernel: a peer that has said its last word hears no more.
+                self.break_with(match self.state {
+                    State::Connecting => Errno::ECONNREFUSED,
+                    _ if self.at_end && !self.shut => Errno::EPIPE,
+                    _ => Errno::ECONNRESET,
                 });
             }
             Packet::Data(bytes) if self.deaf => self.consumed += bytes.len(),
             Packet::Data(bytes) => self.received.extend(bytes),
             Packet::Fin => self.at_end = true,
+            Packet::Deaf => self.shut = true,
+            Packet::Gone => {
+                self.at_end = true;
+                self.shut = true;
+            }
             Packet::Window(bytes) => self.credit += bytes,
         }
         true
@@ -123,10 +146,19 @@ impl Stream {
         self.peer = None;
     }
 
+    /// Whether it is TCP.
+    pub(super) fn is_inet(&self) -> bool {
+        matches!(self.peer_address, Address::Inet(_))
+    }
+
     /// Whether it is a connection that a network may break.
     pub(super) fn can_be_reset(&self) -> bool {
-        let on_wire = !matches!(self.peer_address, Address::Unix(_));
-        self.state == State::Open && on_wire
+        self.state == State::Open && self.is_inet()
+    }
+
+    /// Whether both ends have said their last word: TCP knows no peer any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_inet() && self.at_end && self.shut
     }
 
     /// How many bytes can be sent now.
@@ -154,11 +186,18 @@ impl Stream {
         if !self.received.is_empty() {
             return Ok(self.received.len());
         }
+        // An error that came after the end waits for who writes, or asks.
+        if self.at_end || self.deaf {
+            return Ok(0);
+        }
         if let Some(errno) = self.error.take() {
             return Err(errno);
         }
-        let ended = self.at_end || self.deaf || self.state == State::Broken;
-        if ended { Ok(0) } else { Err(Errno::EAGAIN) }
+        if self.state == State::Broken {
+            Ok(0)
+        } else {
+            Err(Errno::EAGAIN)
+        }
     }
 
     /// Hands up to `len` received bytes to `sink`, and takes them out unless they are only looked
@@ -178,6 +217,36 @@ impl Stream {
 
     /// `POLL*` as poll(2) would say.
     pub(super) fn readiness(&self) -> u32 {
+        match self.pipe {
+            None => self.socket_readiness(),
+            Some(end) => self.pipe_readiness(end),
+        }
+    }
+
+    fn pipe_readiness(&self, end: PipeEnd) -> u32 {
+        let mut mask = 0;
+        match end {
+            PipeEnd::Reading => {
+                if !self.received.is_empty() {
+                    mask |= libc::POLLIN | libc::POLLRDNORM;
+                }
+                if self.at_end {
+                    mask |= libc::POLLHUP;
+                }
+            }
+            PipeEnd::Writing => {
+                if self.credit > 0 {
+                    mask |= libc::POLLOUT | libc::POLLWRNORM;
+                }
+                if self.shut {
+                    mask |= libc::POLLERR;
+                }
+            }
+        }
+        mask as u16 as u32
+    }
+
+    fn socket_readiness(&self) -> u32 {
         let mut mask = 0;
         let broken = self.state == State::Broken;
         if self.state == State::Connecting {
@@ -192,7 +261,7 @@ impl Stream {
         if self.at_end || self.deaf || broken {
             mask |= libc::POLLRDHUP;
         }
-        if broken || (self.at_end && self.shut) {
+        if broken || ((self.at_end || self.deaf) && self.shut) {
             mask |= libc::POLLHUP;
         }
         if self.error.is_some() {
