@@ -18,6 +18,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Goes on from a number that another sequence gave; prints nothing.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -169,8 +169,12 @@ impl Registration {
 
     /// Drops the poll that stands for `side`, so that it reports no more.
     pub(crate) fn unwatch(&self, side: Side) {
-        if self.readiness.is_armed(side) {
-            drop(self.lock_polls()[side as usize].take());
+        if self.readiness.is_armed(side)
+            && let Some(poll) = &mut self.lock_polls()[side as usize]
+        {
+            // It stays in its slot until it has ended: a socket that is closed meanwhile has to
+            // know that the kernel, or a queued SQE, still names its descriptor.
+            poll.cancel();
         }
     }
 

@@ -19,6 +19,9 @@ use crate::task::{Task, quietly};
 const INLINE_BYTES_MAX: usize = 256 * 1024;
 /// How often in a row a passing error of enter is met with another try.
 const TRANSIENT_ERRORS_MAX: u32 = 1000;
+/// How often a close enters the kernel: once, unless enter is interrupted or the SQ is small. What
+/// is left then goes with the next turn.
+const CLOSE_ENTERS_MAX: u32 = 16;
 /// After so many of them the retries are a millisecond apart.
 const TRANSIENT_ERRORS_BUSY: u32 = 16;
 /// After so many waits in a row that a signal ended, it is asked whether it was signals.
@@ -244,8 +247,14 @@ impl Core {
             return drop(fd);
         }
         self.table.close_behind(fd);
-        self.table.flush(&self.home);
-        self.enter(0, None);
+        for _ in 0..CLOSE_ENTERS_MAX {
+            let flushed = self.table.flush(&self.home);
+            self.enter(0, None);
+            let done = flushed && self.table.ring().borrow().sq_queued() == 0;
+            if done || self.home.is_dead() {
+                break;
+            }
+        }
     }
 
     fn enter(&self, min_complete: u32, timeout: Option<Duration>) {

@@ -15,6 +15,12 @@ const SEED: &str = "ANNULUS_SEED";
 pub struct Totals(BTreeMap<String, u64>);
 
 impl Totals {
+    /// Nothing.
+    #[must_use]
+    pub const fn new() -> Totals {
+        Totals(BTreeMap::new())
+    }
+
     /// How often a fault was injected.
     #[must_use]
     pub fn injected(&self, fault: Fault) -> u64 {
@@ -62,6 +68,16 @@ impl Totals {
 
 /// Of so many seeds one is run twice, and both runs are compared.
 const TWICE_EVERY: u64 = 16;
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (place, (what, count)) in self.0.iter().enumerate() {
+            let separator = if place > 0 { ", " } else { "" };
+            write!(f, "{separator}{count} {what}")?;
+        }
+        Ok(())
+    }
+}
 
 /// Runs `test` in the world of each seed below `count`, each in a process of its own, as many at
 /// once as there are processors. Every sixteenth seed, the first among them, is run twice, and

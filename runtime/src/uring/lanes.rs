@@ -41,6 +41,9 @@ pub(crate) struct Lanes {
     stash: Mutex<VecDeque<u8>>,
     stash_len: AtomicUsize,
     poison: OnceLock<Poison>,
+    /// The same of one that was dropped in line: it comes behind the one in flight, whose count is
+    /// the one to tell if it ends short too.
+    poison_in_line: OnceLock<Poison>,
     /// Whoever waits in tokio's way is woken through it.
     readiness: Arc<Readiness>,
 }
@@ -68,6 +71,7 @@ impl Lanes {
             stash: Mutex::default(),
             stash_len: AtomicUsize::new(0),
             poison: OnceLock::new(),
+            poison_in_line: OnceLock::new(),
             readiness,
         }
     }
@@ -84,7 +88,7 @@ impl Lanes {
 
     /// The error of every write after a dropped send that ended short.
     pub(crate) fn check_send(&self) -> io::Result<()> {
-        match self.poison.get() {
+        match self.poison.get().or_else(|| self.poison_in_line.get()) {
             None => Ok(()),
             Some(Poison { sent, len }) => Err(io::Error::new(
                 io::ErrorKind::BrokenPipe,
@@ -312,7 +316,13 @@ impl Drop for SendTicket {
         if let Some(poison) = self.unsent
             && poison.sent < poison.len
         {
-            let _ = self.lanes.poison.set(poison);
+            let lanes = &self.lanes;
+            let place = if self.entered {
+                &lanes.poison
+            } else {
+                &lanes.poison_in_line
+            };
+            let _ = place.set(poison);
         }
         self.end();
     }

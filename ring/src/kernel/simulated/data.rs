@@ -162,6 +162,13 @@ impl World {
             return Err(Errno::ENOTCONN);
         };
         let read = stream.read(len, peek, sink);
+        if len < most {
+            // To whoever reads, what is left came just after: a new edge.
+            self.stir(id);
+        }
+        let Body::Stream(stream) = &mut self.object(id)?.body else {
+            return Err(Errno::ENOTCONN);
+        };
         // The window is told when a good part of it is free, or nothing is left to read.
         let tell = stream.consumed * 2 >= stream.window || stream.received.is_empty();
         if tell

@@ -1,4 +1,4 @@
-//! A simulated world: it replays by its seed, and carries bytes.
+//! A world replays by its seed, and carries bytes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,8 +6,6 @@ use std::time::Duration;
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream};
 use annulus::sim::{Sim, seeds};
-
-annulus::sim_install!();
 
 /// A server that answers each line with its number.
 fn echo(sim: &mut Sim) {
@@ -100,7 +98,12 @@ fn a_seed_replays_what_select_watch_maps_and_blocking_closures_did() {
         .map(|_| {
             let program = std::env::current_exe().unwrap();
             let output = std::process::Command::new(program)
-                .args(["draws_for_a_seed", "--exact", "--nocapture", "--ignored"])
+                .args([
+                    "replay::draws_for_a_seed",
+                    "--exact",
+                    "--nocapture",
+                    "--ignored",
+                ])
                 .env("ANNULUS_SEED", "5")
                 .output()
                 .unwrap();

@@ -1,0 +1,27 @@
+//! The promises that a world of its own can test: each has a scenario, which runs under many
+//! seeds, in a process for each. Times are asserted, for they are simulated.
+//!
+//! `ANNULUS_SEED=<seed> cargo test -p annulus-tests --test sim <scenario>` replays one.
+
+mod accepts;
+mod closes;
+mod drops;
+mod durations;
+mod enters;
+mod homes;
+mod panics;
+mod queues;
+mod reads;
+mod rearms;
+mod replay;
+mod scenario;
+mod shares;
+mod shortage;
+mod shutdowns;
+mod writes;
+
+annulus::sim_install!();
+
+/// Sees writes into freed memory in every scenario.
+#[global_allocator]
+static HEAP: annulus_tests::Quarantine = annulus_tests::Quarantine::new(4 << 20);
