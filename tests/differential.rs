@@ -511,13 +511,12 @@ impl Connection {
         let [there, back] = &mut got;
         let (mut client_reads, mut client_writes) = annulus::io::split(client);
         let (mut server_reads, mut server_writes) = annulus::io::split(server);
-        let all = annulus::join!(
+        annulus::try_join!(
             client_writes.write_all(&sent),
             server_writes.write_all(&sent),
             server_reads.read_exact(there),
             client_reads.read_exact(back),
-        );
-        (all.0?, all.1?, all.2?, all.3?);
+        )?;
         assert!(got.iter().all(|got| *got == sent));
         Ok(digest(&sent))
     }
