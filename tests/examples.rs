@@ -213,6 +213,38 @@ fn tour_and_echo_do_what_they_say() {
 }
 
 /// A folder on a disk: direct I/O is not to be had everywhere.
+/// A slice of what `sim_chat 10000` does.
+#[test]
+fn sim_chat_finds_its_planted_bug_and_nothing_else() {
+    let count = annulus_tests::stress(10_000) / 10;
+    let output = example("sim_chat").arg(count.to_string()).output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&format!("{count} seeds, ")), "{text}");
+    print!("sim_chat: {text}");
+
+    let output = example("sim_chat")
+        .args(["1000", "--bug"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let errors = err(&output);
+    let seed = errors
+        .split_once("To replay it: ANNULUS_SEED=")
+        .and_then(|(_, rest)| rest.split_once(' '))
+        .map(|(seed, _)| seed)
+        .unwrap_or_else(|| panic!("no seed is named: {errors}"));
+
+    let mut again = example("sim_chat");
+    again.env("ANNULUS_SEED", seed).arg("--bug");
+    let [one, other] = [again.output(), again.output()].map(|output| err(&output.unwrap()));
+    let what = |errors: &str| {
+        let line = errors.lines().find(|line| line.contains(" saw message "));
+        line.unwrap_or_else(|| panic!("{errors}")).to_owned()
+    };
+    assert_eq!(what(&one), what(&other));
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder")
 }

@@ -120,8 +120,12 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
     let kernel = Home::current().kernel().clone();
     blocking(move || {
         let from = kernel.std_path(&from, LastName::Followed)?;
-        let to = kernel.std_path(&to, LastName::Made)?;
-        std::fs::copy(from, to)
+        // What is wrong with the source is said first, as std does.
+        match kernel.std_path(&to, LastName::Made) {
+            Err(error) if std::fs::metadata(&from)?.is_file() => Err(error),
+            Err(_) => std::fs::copy(&from, &from),
+            Ok(to) => std::fs::copy(from, to),
+        }
     })
     .await
 }

@@ -10,7 +10,7 @@ use annulus_ring::{Kernel, Mask, Ring, RingConfig, SetupError};
 use crossbeam_deque::Worker;
 
 use super::blocking::{BlockingConfig, BlockingPool, Callback, KEEP_ALIVE, THREADS_MAX};
-use super::kernel::{Chosen, KernelKind};
+use super::kernel::{Chosen, KernelKind, mask_from_variable};
 use super::scheduler::{Flavor, Scheduler, SchedulerConfig};
 use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
 use crate::op::allowed;
@@ -266,7 +266,9 @@ impl Builder {
         self
     }
 
-    /// Makes the kernel look like an older one, for tests of what a runtime does there.
+    /// Makes the kernel look like an older one, for tests of what a runtime does there. Where
+    /// nothing is hidden here, the variable ANNULUS_MASK may name a release (`6.1`): what is newer
+    /// is hidden then.
     pub fn kernel_mask(&mut self, mask: Mask) -> &mut Builder {
         self.mask = mask;
         self
@@ -420,13 +422,18 @@ impl Builder {
 
     /// The kernel, and a ring of it for each worker.
     fn open_rings(&self, workers: usize) -> io::Result<(Chosen, Vec<Ring>)> {
-        let chosen = self.kernel.choose(self.mask)?;
+        let mask = if self.mask.hides_anything() {
+            self.mask
+        } else {
+            mask_from_variable()?
+        };
+        let chosen = self.kernel.choose(mask)?;
         match self.rings(&chosen.kernel, workers) {
             Ok(rings) => Ok((chosen, rings)),
             // The ring that was made to try was smaller than these.
             Err(error) if chosen.is_open() && error.kind() == io::ErrorKind::OutOfMemory => {
                 let refused = error.downcast::<SetupError>()?;
-                let chosen = Chosen::instead(self.mask, refused)?;
+                let chosen = Chosen::instead(mask, refused)?;
                 let rings = self.rings(&chosen.kernel, workers)?;
                 Ok((chosen, rings))
             }

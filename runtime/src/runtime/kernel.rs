@@ -10,10 +10,38 @@
 use std::io;
 
 use annulus_ring::kernel::SetupCause;
-use annulus_ring::{Kernel, Mask, SetupError};
+use annulus_ring::{Kernel, Mask, SetupError, Version};
 
 /// The variable that chooses where [`KernelKind::Auto`] would.
 const VARIABLE: &str = "ANNULUS_KERNEL";
+
+/// The variable that hides what is newer than a release, where the builder hides nothing.
+const MASK_VARIABLE: &str = "ANNULUS_MASK";
+
+/// What the variable ANNULUS_MASK hides.
+///
+/// # Errors
+///
+/// If it is no release.
+pub(crate) fn mask_from_variable() -> io::Result<Mask> {
+    let Some(text) = std::env::var_os(MASK_VARIABLE) else {
+        return Ok(Mask::NONE);
+    };
+    mask_named(text.to_str()).ok_or_else(|| {
+        let problem = format!("{MASK_VARIABLE} must be a kernel release such as 6.1, not {text:?}");
+        io::Error::new(io::ErrorKind::InvalidInput, problem)
+    })
+}
+
+fn mask_named(name: Option<&str>) -> Option<Mask> {
+    let name = name?;
+    if name.is_empty() {
+        return Some(Mask::NONE);
+    }
+    let (major, minor) = name.split_once('.')?;
+    let newest = Version::new(major.parse().ok()?, minor.parse().ok()?);
+    Some(Mask::up_to(newest))
+}
 
 /// What performs a runtime's operations: see [`Builder::kernel`](super::Builder::kernel).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -171,6 +199,15 @@ mod tests {
         assert_eq!(KernelKind::named(Some("epoll")), None);
         assert_eq!(KernelKind::named(None), None);
         assert_eq!(name(&Kernel::emulated(Mask::NONE)), "emulated");
+    }
+
+    #[test]
+    fn a_mask_is_named_by_its_release() {
+        assert_eq!(mask_named(Some("6.1")), Some(Mask::V6_1));
+        assert_eq!(mask_named(Some("")), Some(Mask::NONE));
+        for wrong in ["6", "six.one", "6.1.2", "uring"] {
+            assert_eq!(mask_named(Some(wrong)), None, "{wrong}");
+        }
     }
 
     #[test]

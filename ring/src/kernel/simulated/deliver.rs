@@ -18,6 +18,8 @@ pub(super) enum Event {
         from: HostId,
         sender: Id,
         to: Id,
+        /// Its place among the packets towards `to`; None for an answer from nowhere.
+        number: Option<u64>,
         packet: Packet,
     },
     /// A connecting socket knocks at a listener.
@@ -97,10 +99,12 @@ impl World {
         };
         stream.last_arrival_ns = stream.last_arrival_ns.max(earliest);
         let at_ns = stream.last_arrival_ns;
+        let number = Some(stream.next_number());
         let event = Event::Packet {
             from,
             sender,
             to,
+            number,
             packet,
         };
         self.events.put(at_ns, event);
@@ -129,6 +133,7 @@ impl World {
                 from,
                 sender: to,
                 to: sender,
+                number: None,
                 packet: Packet::Reset,
             };
             self.events.put(at_ns, event);
@@ -148,8 +153,9 @@ impl World {
                 from,
                 sender,
                 to,
+                number,
                 packet,
-            } => self.arrive(from, sender, to, packet),
+            } => self.arrive(from, sender, to, number, packet),
             Event::Knock {
                 from,
                 target,
@@ -192,14 +198,14 @@ impl World {
         host.is_some_and(|host| host != from && self.wires.is_cut(from, host))
     }
 
-    fn arrive(&mut self, from: HostId, sender: Id, to: Id, packet: Packet) {
+    fn arrive(&mut self, from: HostId, sender: Id, to: Id, number: Option<u64>, packet: Packet) {
         let Some(target) = self.objects.get_mut(&to) else {
             return self.answer_from_nowhere(from, sender, to, &packet);
         };
         let Body::Stream(stream) = &mut target.body else {
             return;
         };
-        if stream.arrive(packet) {
+        if stream.arrive_in_order(number, packet) {
             self.stir(to);
         }
     }
@@ -229,25 +235,16 @@ impl World {
     /// Packets that have waited for a wire go on their way, if it is mended.
     pub(super) fn retransmit(&mut self) {
         for event in std::mem::take(&mut self.held) {
-            let Event::Packet {
-                from,
-                sender,
-                to,
-                packet,
-            } = event
-            else {
+            let Event::Packet { from, to, .. } = event else {
                 continue;
             };
             if self.waits_for_wire(from, to) {
-                self.held.push(Event::Packet {
-                    from,
-                    sender,
-                    to,
-                    packet,
-                });
-            } else {
-                self.send_packet(from, sender, to, packet);
+                self.held.push(event);
+                continue;
             }
+            let host = self.objects.get(&to).map_or(from, |target| target.host);
+            let at_ns = self.now_ns() + self.wires.latency_ns(&mut self.rng, from, host);
+            self.events.put(at_ns, event);
         }
     }
 

@@ -173,7 +173,16 @@ fn on_names(roots: &Roots, host: HostId, op: &mut Operation) -> Result<i32, Errn
         op.args = Args::Path(old.name.clone());
         return Ok(perform_file(op));
     };
-    let new = root.parent(sqe.len as i32, &to)?;
+    let new = match root.parent(sqe.len as i32, &to) {
+        // What is linked is looked for first.
+        Err(errno) if sqe.opcode == op::IORING_OP_LINKAT => {
+            let start = root.start(sqe.fd, &from);
+            let flags = libc::O_PATH | libc::O_NOFOLLOW;
+            drop(open_at(start, &from, flags, 0, RESOLVE_IN_ROOT).map(Directory)?);
+            return Err(errno);
+        }
+        new => new?,
+    };
     op.sqe.len = new.directory.0 as u32;
     op.args = Args::Paths(old.name.clone(), new.name.clone());
     Ok(perform_file(op))

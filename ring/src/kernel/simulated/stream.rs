@@ -10,7 +10,7 @@
 //! the window again, which the sender learns one latency later. So a byte is either in flight or
 //! received, and each is counted once against the window.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::vec::Vec;
 
 use super::address::Address;
@@ -58,6 +58,11 @@ pub(super) struct Stream {
     pub(super) error: Option<Errno>,
     /// When the last packet towards this end arrives: a stream keeps its order.
     pub(super) last_arrival_ns: u64,
+    /// Packets sent towards this end, and those that have arrived in their order.
+    sent: u64,
+    arrived: u64,
+    /// Packets that have overtaken one that a cut wire held back.
+    early: BTreeMap<u64, Packet>,
 }
 
 /// What travels towards one end of a stream.
@@ -97,6 +102,9 @@ impl Stream {
             deaf: false,
             error: None,
             last_arrival_ns: 0,
+            sent: 0,
+            arrived: 0,
+            early: BTreeMap::new(),
         }
     }
 
@@ -108,6 +116,27 @@ impl Stream {
             credit,
             ..Stream::connecting(peer_address, window)
         }
+    }
+
+    /// The place of the next packet that is sent towards this end.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.sent += 1;
+        self.sent - 1
+    }
+
+    /// Takes in what has arrived, and what has waited for it; keeps what came too early. Answers
+    /// whether a reader or writer might go on.
+    pub(super) fn arrive_in_order(&mut self, number: Option<u64>, packet: Packet) -> bool {
+        let Some(number) = number else {
+            return self.arrive(packet);
+        };
+        self.early.insert(number, packet);
+        let mut progress = false;
+        while let Some(packet) = self.early.remove(&self.arrived) {
+            self.arrived += 1;
+            progress |= self.arrive(packet);
+        }
+        progress
     }
 
     /// Takes in what has arrived. Answers whether a reader or writer might go on.
@@ -293,6 +322,15 @@ mod tests {
         assert_eq!(seen, b"ababc");
         assert_eq!(stream.consumed, 3);
         assert_eq!(stream.readable(), Ok(0));
+    }
+
+    #[test]
+    fn bytes_that_overtake_others_wait_for_them() {
+        let mut stream = stream();
+        let [first, second] = [(); 2].map(|()| Some(stream.next_number()));
+        assert!(!stream.arrive_in_order(second, Packet::Data(b"b".to_vec())));
+        assert!(stream.arrive_in_order(first, Packet::Data(b"a".to_vec())));
+        assert_eq!(stream.received, b"ab");
     }
 
     #[test]
