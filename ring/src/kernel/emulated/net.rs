@@ -40,7 +40,8 @@ fn transferred(op: &mut Operation, moved: Result<usize, Errno>, len: usize, mask
     let flags = op.sqe.op_flags as i32;
     match moved {
         Ok(count) => {
-            let whole = flags & libc::MSG_WAITALL != 0 && count > 0 && count < len;
+            let short = count > 0 && count < len;
+            let whole = short && flags & libc::MSG_WAITALL != 0 && is_stream(op.sqe.fd);
             op.done += count as u32;
             // What a buffer of a group got belongs to the user now.
             if whole && op.selected.is_none() {
@@ -97,6 +98,10 @@ fn has_more(fd: i32) -> bool {
     if asked != 0 || count <= 0 {
         return false;
     }
+    is_stream(fd)
+}
+
+fn is_stream(fd: i32) -> bool {
     option(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM)
 }
 
@@ -273,7 +278,9 @@ pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
             Err(errno) => return failed(errno),
         }
     }
-    if !op.begun && !is_ready(sqe.fd, libc::POLLIN) {
+    // What does not listen is refused at once.
+    let listens = || option(sqe.fd, libc::SO_ACCEPTCONN) == Some(1);
+    if !op.begun && !is_ready(sqe.fd, libc::POLLIN) && listens() {
         return if waits {
             Attempt::Wait(POLLIN)
         } else {
@@ -294,44 +301,40 @@ pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
 }
 
 pub(super) fn connect(op: &mut Operation) -> Attempt {
-    let fd = op.sqe.fd;
-    if op.begun {
-        return connected(fd);
-    }
-    match is_nonblocking(fd) {
-        Ok(true) => {}
-        Ok(false) => return Attempt::Offload,
-        Err(errno) => return failed(errno),
-    }
     let Args::Address(address, len) = &op.args else {
         return failed(Errno::EFAULT);
     };
-    // SAFETY: the copy has `len` bytes.
-    match unsafe { calls::connect(fd, address.as_ptr(), *len) } {
+    match connect_now(op.sqe.fd, address.as_ptr(), *len) {
         Ok(()) => Attempt::Done(0, 0),
-        Err(Errno::EINPROGRESS | Errno::EINTR) => {
+        Err(Errno::EINPROGRESS | Errno::EINTR | Errno::EALREADY) => {
             op.begun = true;
             Attempt::Wait(POLLOUT)
         }
+        // What was begun has come to its end.
+        Err(Errno::EISCONN) if op.begun => Attempt::Done(0, 0),
         Err(errno) => failed(errno),
     }
 }
 
-/// What has come of a connect that was begun.
-fn connected(fd: i32) -> Attempt {
-    match option(fd, libc::SO_ERROR) {
-        Some(0) if has_peer(fd) => Attempt::Done(0, 0),
-        Some(0) => Attempt::Wait(POLLOUT),
-        Some(errno) => failed(Errno::from_raw(errno)),
-        None => failed(Errno::EBADF),
+/// `connect`(2) that does not wait, on sockets of both kinds.
+fn connect_now(fd: i32, address: *const u8, len: u32) -> Result<(), Errno> {
+    // SAFETY: this command takes no argument.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    if flags == -1 {
+        return Err(last_errno());
     }
-}
-
-fn has_peer(fd: i32) -> bool {
-    let mut address = [0_u8; 128];
-    let mut len = address.len() as u32;
-    // SAFETY: `address` has `len` bytes.
-    unsafe { calls::getpeername(fd, address.as_mut_ptr(), &raw mut len) }.is_ok()
+    let waits = flags & libc::O_NONBLOCK == 0;
+    if waits {
+        // SAFETY: takes a number only. The socket is not in use before it is connected.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    }
+    // SAFETY: the caller's copy has `len` bytes.
+    let connected = unsafe { calls::connect(fd, address, len) };
+    if waits {
+        // SAFETY: as above.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags) };
+    }
+    connected
 }
 
 /// Whether the file has O_NONBLOCK.
