@@ -354,3 +354,36 @@ fn a_datagram_is_all_there_is_and_a_short_one_breaks_its_chain() {
         reap_sorted(ring, 2)
     });
 }
+
+#[test]
+fn a_message_is_received_whole_across_its_buffers_which_may_change_meanwhile() {
+    on_both(|ring| {
+        let (ours, mut theirs) = unix_pair();
+        let (mut head, mut tail) = ([0_u8; 3], [0_u8; 5]);
+        let mut parts = [
+            libc::iovec {
+                iov_base: head.as_mut_ptr().cast(),
+                iov_len: 3,
+            },
+            libc::iovec {
+                iov_base: tail.as_mut_ptr().cast(),
+                iov_len: 5,
+            },
+        ];
+        // SAFETY: zeros are a valid msghdr.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = parts.as_mut_ptr();
+        message.msg_iovlen = 2;
+        let at = (&raw mut message).cast();
+        push(ring, 0, |sqe| {
+            // SAFETY: message and buffers outlive the completion.
+            unsafe { sqe.prep_recvmsg(ours.as_raw_fd(), at, libc::MSG_WAITALL) };
+        });
+        theirs.write_all(b"ab").expect("written");
+        assert_eq!(now(ring), [], "not all of it is there");
+        parts[0].iov_len = 0;
+        theirs.write_all(b"cdefgh").expect("written");
+        let all = reap(ring, 1);
+        (all, head, tail, message.msg_flags & libc::MSG_TRUNC)
+    });
+}

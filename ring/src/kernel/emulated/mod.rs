@@ -17,8 +17,6 @@
 //! - a level-triggered poll is edge-triggered, and a standing poll may report twice what a new
 //!   wait for the same descriptor finds ready;
 //! - zero-copy sends copy, and their notification follows the result at once;
-//! - `msghdr` and the arrays it names are lent until the last CQE, and MSG_WAITALL ends with what
-//!   the first transfer moved where there is one;
 //! - memory that is not valid is not EFAULT but a fault of this process;
 //! - the descriptor of a ring is not readable while completions wait;
 //! - there are no registered files and buffers, no personalities, restrictions, bundles, futexes,
