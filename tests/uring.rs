@@ -568,10 +568,10 @@ fn operations_whose_ring_fails_for_good_end_with_its_error() {
             let runtime = current_thread(RecvMode::Auto).build().expect("it builds");
             let errors = runtime.block_on(async {
                 // 1. One of each waits in the kernel, and a second receive behind the first.
-                let (stream, _peer) = connected().await;
-                fill(&stream).await;
-                let (zc_stream, _zc_peer) = connected().await;
-                fill(&zc_stream).await;
+                let (stream, peer) = connected().await;
+                fill(&stream, &peer).await;
+                let (zc_stream, zc_peer) = connected().await;
+                fill(&zc_stream, &zc_peer).await;
                 let listener = TcpListener::bind("127.0.0.1:0")
                     .await
                     .expect("loopback binds");

@@ -32,12 +32,12 @@ pub async fn connected() -> (TcpStream, std::net::TcpStream) {
 pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
     // What is accepted inherits it, and announces its window by it.
-    set_buffer(&listener, libc::SO_RCVBUF);
+    set_buffer(&listener, libc::SO_RCVBUF, 4096);
     let address = listener
         .local_addr()
         .expect("a bound socket has an address");
     let stream = std::net::TcpStream::connect(address).expect("loopback connects");
-    set_buffer(&stream, libc::SO_SNDBUF);
+    set_buffer(&stream, libc::SO_SNDBUF, 4096);
     stream
         .set_nonblocking(true)
         .expect("a socket can be non-blocking");
@@ -48,7 +48,10 @@ pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
 
 /// Writes until nothing more goes, also after a while: what is on its way to the peer makes room
 /// when it arrives. Not for narrow connections: their probes of the window go on making room.
-pub async fn fill(stream: &TcpStream) {
+pub async fn fill(stream: &TcpStream, peer: &std::net::TcpStream) {
+    // Buffers of a size that was set do not grow later, as others do at every probe of the window.
+    set_buffer(stream, libc::SO_SNDBUF, 64 << 10);
+    set_buffer(peer, libc::SO_RCVBUF, 64 << 10);
     let mut full = 0;
     while full < 20 {
         match stream.try_write(&[0; 16 << 10]) {
@@ -59,8 +62,7 @@ pub async fn fill(stream: &TcpStream) {
     }
 }
 
-fn set_buffer(socket: &impl AsRawFd, option: libc::c_int) {
-    let bytes: libc::c_int = 4096;
+fn set_buffer(socket: &impl AsRawFd, option: libc::c_int, bytes: libc::c_int) {
     // SAFETY: the value lives across the call, and is as long as said.
     let set = unsafe {
         libc::setsockopt(

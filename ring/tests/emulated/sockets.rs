@@ -288,3 +288,102 @@ fn a_close_between_linked_operations_is_seen_by_the_peer() {
         (all, got)
     });
 }
+
+#[test]
+fn a_refused_socket_connects_when_somebody_listens() {
+    for nonblocking in [true, false] {
+        let all = on_both(|ring| {
+            let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+            let kind = if nonblocking {
+                kind | libc::SOCK_NONBLOCK
+            } else {
+                kind
+            };
+            push(ring, 9, |sqe| {
+                sqe.prep_socket(libc::AF_INET, kind, 0);
+            });
+            let socket = fd_of(&reap(ring, 1)[0]);
+            let refused = listener().address();
+            let there = listener();
+            let mut all = Vec::new();
+            for (user_data, address) in [(0, refused), (1, there.address()), (2, there.address())] {
+                let (start, len) = (address.as_ptr().cast(), address.len());
+                push(ring, user_data, |sqe| {
+                    // SAFETY: the address outlives the submission.
+                    unsafe { sqe.prep_connect(socket.as_raw_fd(), start, len) };
+                });
+                all.extend(reap(ring, 1));
+            }
+            // SAFETY: this command takes no argument.
+            let flags = unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_GETFL) };
+            (all, flags & libc::O_NONBLOCK)
+        });
+        assert_eq!(all.0[1].1, Ok(0));
+    }
+}
+
+#[test]
+fn accepting_from_what_does_not_listen_fails_at_once() {
+    on_both(|ring| {
+        let (ours, _theirs) = tcp_pair();
+        for (user_data, flags) in [(0, 0), (1, 1)] {
+            push(ring, user_data, |sqe| {
+                // SAFETY: there is no memory.
+                unsafe { sqe.prep_accept(ours.as_raw_fd(), null_mut(), null_mut(), flags) };
+            });
+        }
+        reap_sorted(ring, 2)
+    });
+}
+
+#[test]
+fn a_datagram_is_all_there_is_and_a_short_one_breaks_its_chain() {
+    on_both(|ring| {
+        let (ours, theirs) = crate::support::udp_pair();
+        let mut buf = [0_u8; 8];
+        let start = buf.as_mut_ptr();
+        push(ring, 0, |sqe| {
+            // SAFETY: the buffer outlives the completion.
+            unsafe { sqe.prep_recv(ours.as_raw_fd(), start, 8, libc::MSG_WAITALL) };
+            sqe.set_flags(SqeFlags::IO_LINK);
+        });
+        push(ring, 1, |sqe| {
+            sqe.prep_nop();
+        });
+        theirs.send(b"abc").expect("sent");
+        reap_sorted(ring, 2)
+    });
+}
+
+#[test]
+fn a_message_is_received_whole_across_its_buffers_which_may_change_meanwhile() {
+    on_both(|ring| {
+        let (ours, mut theirs) = unix_pair();
+        let (mut head, mut tail) = ([0_u8; 3], [0_u8; 5]);
+        let mut parts = [
+            libc::iovec {
+                iov_base: head.as_mut_ptr().cast(),
+                iov_len: 3,
+            },
+            libc::iovec {
+                iov_base: tail.as_mut_ptr().cast(),
+                iov_len: 5,
+            },
+        ];
+        // SAFETY: zeros are a valid msghdr.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = parts.as_mut_ptr();
+        message.msg_iovlen = 2;
+        let at = (&raw mut message).cast();
+        push(ring, 0, |sqe| {
+            // SAFETY: message and buffers outlive the completion.
+            unsafe { sqe.prep_recvmsg(ours.as_raw_fd(), at, libc::MSG_WAITALL) };
+        });
+        theirs.write_all(b"ab").expect("written");
+        assert_eq!(now(ring), [], "not all of it is there");
+        parts[0].iov_len = 0;
+        theirs.write_all(b"cdefgh").expect("written");
+        let all = reap(ring, 1);
+        (all, head, tail, message.msg_flags & libc::MSG_TRUNC)
+    });
+}

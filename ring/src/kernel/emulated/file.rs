@@ -41,7 +41,6 @@ fn call(op: &Operation) -> i32 {
         op::IORING_OP_SPLICE => splice(sqe),
         op::IORING_OP_TEE => tee(sqe),
         op::IORING_OP_WAITID => waitid(sqe),
-        op::IORING_OP_CONNECT => connect(op),
         _ => named(op),
     }
 }
@@ -241,16 +240,4 @@ fn waitid(sqe: &io_uring_sqe) -> i32 {
     result(i64::from(unsafe {
         libc::waitid(sqe.len, sqe.fd as libc::id_t, info, options)
     }))
-}
-
-/// Of a socket that waits by itself.
-fn connect(op: &Operation) -> i32 {
-    let Args::Address(address, len) = &op.args else {
-        return -Errno::EFAULT.raw();
-    };
-    // SAFETY: the copy has `len` bytes.
-    match unsafe { calls::connect(op.sqe.fd, address.as_ptr(), *len) } {
-        Ok(()) => 0,
-        Err(errno) => -errno.raw(),
-    }
 }

@@ -12,12 +12,13 @@
 //! - completions come in an enter that asks for events, and those that were ready at once in any;
 //! - a waiting operation does not keep its file open: when the descriptor is closed it ends with
 //!   EBADF at the latest when the number is used again, or is cancelled; io_uring would go on;
-//! - what a thread has begun is not cancelled (EALREADY): work on files, WAITID, connecting a
-//!   blocking socket;
+//! - what a thread has begun is not cancelled (EALREADY): work on files, and WAITID;
 //! - accepting from a blocking listener that others accept from too may block the ring;
 //! - a level-triggered poll is edge-triggered, and a standing poll may report twice what a new
 //!   wait for the same descriptor finds ready;
-//! - zero-copy sends copy;
+//! - zero-copy sends copy, and their notification follows the result at once;
+//! - memory that is not valid is not EFAULT but a fault of this process;
+//! - the descriptor of a ring is not readable while completions wait;
 //! - there are no registered files and buffers, no personalities, restrictions, bundles, futexes,
 //!   SQPOLL and IOPOLL (EINVAL, as on a kernel without them), and a pinned ring lets any thread in.
 

@@ -1,6 +1,7 @@
 //! Sockets: receiving, sending, accepting, connecting, each tried without blocking.
 
 use core::ptr::with_exposed_provenance_mut;
+use std::vec::Vec;
 
 use annulus_syscalls::io_uring::cqe_flags::IORING_CQE_F_SOCK_NONEMPTY;
 use annulus_syscalls::io_uring::flags::net::{
@@ -40,7 +41,8 @@ fn transferred(op: &mut Operation, moved: Result<usize, Errno>, len: usize, mask
     let flags = op.sqe.op_flags as i32;
     match moved {
         Ok(count) => {
-            let whole = flags & libc::MSG_WAITALL != 0 && count > 0 && count < len;
+            let short = count > 0 && count < len;
+            let whole = short && flags & libc::MSG_WAITALL != 0 && joins(op.sqe.fd);
             op.done += count as u32;
             // What a buffer of a group got belongs to the user now.
             if whole && op.selected.is_none() {
@@ -97,6 +99,16 @@ fn has_more(fd: i32) -> bool {
     if asked != 0 || count <= 0 {
         return false;
     }
+    is_stream(fd)
+}
+
+/// Whether a transfer may go on with what comes next.
+fn joins(fd: i32) -> bool {
+    let kinds = [Some(libc::SOCK_STREAM), Some(libc::SOCK_SEQPACKET)];
+    kinds.contains(&option(fd, libc::SO_TYPE))
+}
+
+fn is_stream(fd: i32) -> bool {
     option(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM)
 }
 
@@ -161,11 +173,53 @@ pub(super) fn sendmsg(op: &mut Operation, ready: bool) -> Attempt {
         return Attempt::Wait(POLLOUT);
     }
     let flags = op.sqe.op_flags as i32 | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let Some((message, parts)) = rest(op) else {
+        return failed(Errno::EFAULT);
+    };
     let moved = retry(|| {
-        // SAFETY: the message and all it names are lent to this operation until its last CQE.
-        unsafe { calls::sendmsg(op.sqe.fd, pointer(op.sqe.addr), flags) }
+        // SAFETY: the message names `parts`, and what is lent to this operation.
+        unsafe { calls::sendmsg(op.sqe.fd, (&raw const message).cast(), flags) }
     });
-    transferred(op, moved, 0, POLLOUT)
+    transferred(op, moved, bytes(&parts), POLLOUT)
+}
+
+/// The message without what earlier attempts moved, and the buffers that it names.
+fn rest(op: &Operation) -> Option<(libc::msghdr, Vec<libc::iovec>)> {
+    let Args::Message(header, parts) = &op.args else {
+        return None;
+    };
+    let mut parts = parts.clone();
+    let mut passed = op.done as usize;
+    for part in &mut parts {
+        let step = passed.min(part.iov_len);
+        part.iov_base = part.iov_base.wrapping_byte_add(step);
+        part.iov_len -= step;
+        passed -= step;
+    }
+    let mut message = **header;
+    message.msg_iov = parts.as_mut_ptr();
+    Some((message, parts))
+}
+
+fn bytes(parts: &[libc::iovec]) -> usize {
+    parts.iter().map(|part| part.iov_len).sum()
+}
+
+/// Tells the user how much of a message's name and control data was filled.
+fn tell(op: &Operation, message: &libc::msghdr) {
+    let theirs = pointer::<libc::msghdr>(op.sqe.addr);
+    // SAFETY: the message is lent to this operation until its last CQE.
+    let len = unsafe { &raw mut (*theirs).msg_namelen };
+    // SAFETY: as above.
+    let control_len = unsafe { &raw mut (*theirs).msg_controllen };
+    // SAFETY: as above.
+    let flags = unsafe { &raw mut (*theirs).msg_flags };
+    // SAFETY: as above.
+    unsafe { len.write_unaligned(message.msg_namelen) };
+    // SAFETY: as above.
+    unsafe { control_len.write_unaligned(message.msg_controllen) };
+    // SAFETY: as above.
+    unsafe { flags.write_unaligned(message.msg_flags) };
 }
 
 pub(super) fn recvmsg(op: &mut Operation, ready: bool) -> Attempt {
@@ -176,19 +230,26 @@ pub(super) fn recvmsg(op: &mut Operation, ready: bool) -> Attempt {
     if op.selects() {
         return recvmsg_selected(op, flags);
     }
+    let Some((mut message, parts)) = rest(op) else {
+        return failed(Errno::EFAULT);
+    };
     let moved = retry(|| {
-        // SAFETY: the message and all it names are lent to this operation until its last CQE.
-        unsafe { calls::recvmsg(op.sqe.fd, pointer(op.sqe.addr), flags) }
+        // SAFETY: the message names `parts`, and what is lent to this operation.
+        unsafe { calls::recvmsg(op.sqe.fd, (&raw mut message).cast(), flags) }
     });
-    transferred(op, moved, 0, POLLIN)
+    if moved.is_ok() {
+        tell(op, &message);
+    }
+    transferred(op, moved, bytes(&parts), POLLIN)
 }
 
 /// Into the buffer that was selected; a multishot one starts with a header, name and control data.
 fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
     const HEAD: usize = size_of::<io_uring_recvmsg_out>();
-    let theirs = pointer::<libc::msghdr>(op.sqe.addr);
-    // SAFETY: the message is lent to this operation until its last CQE.
-    let mut message = unsafe { theirs.read_unaligned() };
+    let Args::Message(header, parts) = &op.args else {
+        return failed(Errno::EFAULT);
+    };
+    let (mut message, len_max) = (**header, parts.first().map_or(0, |part| part.iov_len));
     let (address, room) = op.buffer();
     let multishot = op.is_multishot();
     let name_room = message.msg_namelen as usize;
@@ -209,12 +270,8 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
     if multishot {
         message.msg_name = pointer(address + HEAD as u64);
         message.msg_control = pointer(address + (HEAD + name_room) as u64);
-    } else if message.msg_iovlen == 1 {
-        // SAFETY: the message is lent with its array of one buffer, whose length is a limit.
-        let theirs = unsafe { message.msg_iov.read_unaligned() };
-        if theirs.iov_len != 0 {
-            part.iov_len = part.iov_len.min(theirs.iov_len);
-        }
+    } else if len_max != 0 {
+        part.iov_len = part.iov_len.min(len_max);
     }
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
@@ -242,18 +299,7 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
             Attempt::Done(total, 0)
         };
     }
-    // SAFETY: the message is lent to this operation until its last CQE.
-    let len = unsafe { &raw mut (*theirs).msg_namelen };
-    // SAFETY: as above.
-    let control_len = unsafe { &raw mut (*theirs).msg_controllen };
-    // SAFETY: as above.
-    let message_flags = unsafe { &raw mut (*theirs).msg_flags };
-    // SAFETY: as above.
-    unsafe { len.write_unaligned(message.msg_namelen) };
-    // SAFETY: as above.
-    unsafe { control_len.write_unaligned(message.msg_controllen) };
-    // SAFETY: as above.
-    unsafe { message_flags.write_unaligned(message.msg_flags) };
+    tell(op, &message);
     Attempt::Done(count as i32, 0)
 }
 
@@ -273,7 +319,9 @@ pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
             Err(errno) => return failed(errno),
         }
     }
-    if !op.begun && !is_ready(sqe.fd, libc::POLLIN) {
+    // What does not listen is refused at once.
+    let listens = || option(sqe.fd, libc::SO_ACCEPTCONN) == Some(1);
+    if !op.begun && !is_ready(sqe.fd, libc::POLLIN) && listens() {
         return if waits {
             Attempt::Wait(POLLIN)
         } else {
@@ -294,44 +342,40 @@ pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
 }
 
 pub(super) fn connect(op: &mut Operation) -> Attempt {
-    let fd = op.sqe.fd;
-    if op.begun {
-        return connected(fd);
-    }
-    match is_nonblocking(fd) {
-        Ok(true) => {}
-        Ok(false) => return Attempt::Offload,
-        Err(errno) => return failed(errno),
-    }
     let Args::Address(address, len) = &op.args else {
         return failed(Errno::EFAULT);
     };
-    // SAFETY: the copy has `len` bytes.
-    match unsafe { calls::connect(fd, address.as_ptr(), *len) } {
+    match connect_now(op.sqe.fd, address.as_ptr(), *len) {
         Ok(()) => Attempt::Done(0, 0),
-        Err(Errno::EINPROGRESS | Errno::EINTR) => {
+        Err(Errno::EINPROGRESS | Errno::EINTR | Errno::EALREADY) => {
             op.begun = true;
             Attempt::Wait(POLLOUT)
         }
+        // What was begun has come to its end.
+        Err(Errno::EISCONN) if op.begun => Attempt::Done(0, 0),
         Err(errno) => failed(errno),
     }
 }
 
-/// What has come of a connect that was begun.
-fn connected(fd: i32) -> Attempt {
-    match option(fd, libc::SO_ERROR) {
-        Some(0) if has_peer(fd) => Attempt::Done(0, 0),
-        Some(0) => Attempt::Wait(POLLOUT),
-        Some(errno) => failed(Errno::from_raw(errno)),
-        None => failed(Errno::EBADF),
+/// `connect`(2) that does not wait, on sockets of both kinds.
+fn connect_now(fd: i32, address: *const u8, len: u32) -> Result<(), Errno> {
+    // SAFETY: this command takes no argument.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    if flags == -1 {
+        return Err(last_errno());
     }
-}
-
-fn has_peer(fd: i32) -> bool {
-    let mut address = [0_u8; 128];
-    let mut len = address.len() as u32;
-    // SAFETY: `address` has `len` bytes.
-    unsafe { calls::getpeername(fd, address.as_mut_ptr(), &raw mut len) }.is_ok()
+    let waits = flags & libc::O_NONBLOCK == 0;
+    if waits {
+        // SAFETY: takes a number only. The socket is not in use before it is connected.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    }
+    // SAFETY: the caller's copy has `len` bytes.
+    let connected = unsafe { calls::connect(fd, address, len) };
+    if waits {
+        // SAFETY: as above.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags) };
+    }
+    connected
 }
 
 /// Whether the file has O_NONBLOCK.

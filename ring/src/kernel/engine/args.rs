@@ -28,9 +28,11 @@ pub(crate) enum Args {
     /// Path (none for an open file), name, and the value to set.
     Xattr(Option<CString>, CString, Vec<u8>),
     Time(__kernel_timespec),
+    /// A message and its buffers.
+    Message(Box<libc::msghdr>, Vec<libc::iovec>),
 }
 
-// SAFETY: the pointers in an iovec are addresses of memory that the SQE's submitter lends to
+// SAFETY: the pointers in an iovec and in a message are addresses of memory that the SQE's submitter lends to
 // whoever performs the operation, on whichever thread.
 unsafe impl Send for Args {}
 
@@ -58,6 +60,9 @@ impl Args {
                 Args::Paths(path(sqe.addr)?, path(sqe.off)?)
             }
             op::IORING_OP_READV | op::IORING_OP_WRITEV => Args::Iov(iov(sqe.addr, sqe.len)?),
+            op::IORING_OP_SENDMSG | op::IORING_OP_SENDMSG_ZC | op::IORING_OP_RECVMSG => {
+                message(sqe.addr)?
+            }
             op::IORING_OP_CONNECT | op::IORING_OP_BIND => address(sqe.addr, sqe.off)?,
             op::IORING_OP_GETXATTR => {
                 Args::Xattr(Some(path(sqe.addr3)?), path(sqe.addr)?, Vec::new())
@@ -80,7 +85,7 @@ impl Args {
     /// Bytes of all buffers of an iovec array.
     pub(crate) fn iov_bytes(&self) -> usize {
         match self {
-            Args::Iov(iov) => iov.iter().map(|part| part.iov_len).sum(),
+            Args::Iov(iov) | Args::Message(_, iov) => iov.iter().map(|part| part.iov_len).sum(),
             _ => 0,
         }
     }
@@ -131,6 +136,16 @@ fn iov(address: u64, count: u32) -> Result<Vec<libc::iovec>, Errno> {
     let start = with_exposed_provenance::<libc::iovec>(address as usize);
     // SAFETY: as in `copied`, for as many entries.
     Ok(unsafe { core::slice::from_raw_parts(start, count as usize) }.to_vec())
+}
+
+fn message(address: u64) -> Result<Args, Errno> {
+    let header: libc::msghdr = copied(address)?;
+    let count = u32::try_from(header.msg_iovlen).unwrap_or(u32::MAX);
+    if count > IOV_MAX {
+        return Err(Errno::EMSGSIZE);
+    }
+    let parts = iov(header.msg_iov.expose_provenance() as u64, count)?;
+    Ok(Args::Message(Box::new(header), parts))
 }
 
 fn address(address: u64, len: u64) -> Result<Args, Errno> {

@@ -22,7 +22,8 @@ pub(super) fn check(sqe: &io_uring_sqe) -> Result<(), Errno> {
         op::IORING_OP_ASYNC_CANCEL => none_of(sqe.off != 0 || sqe.file_index != 0),
         op::IORING_OP_ACCEPT => {
             let known = IORING_ACCEPT_MULTISHOT | IORING_ACCEPT_DONTWAIT | IORING_ACCEPT_POLL_FIRST;
-            none_of(sqe.ioprio & !known != 0)
+            let flags = (libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
+            none_of(sqe.ioprio & !known != 0 || sqe.op_flags & !flags != 0)
         }
         op::IORING_OP_RECV | op::IORING_OP_RECVMSG => receive(sqe),
         op::IORING_OP_SEND | op::IORING_OP_SENDMSG => {

@@ -26,7 +26,17 @@ pub(super) fn check(sqe: &io_uring_sqe) -> Result<(), Errno> {
         op::IORING_OP_POLL_ADD => IORING_POLL_ADD_MULTI | IORING_POLL_ADD_LEVEL,
         _ => IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA | IORING_POLL_ADD_MULTI,
     };
-    if sqe.len & !known != 0 {
+    let unwanted = if sqe.opcode == op::IORING_OP_POLL_ADD {
+        sqe.buf_index != 0 || sqe.off != 0 || sqe.addr != 0
+    } else {
+        let (renames, changes) = (
+            sqe.len & IORING_POLL_UPDATE_USER_DATA != 0,
+            sqe.len & IORING_POLL_UPDATE_EVENTS != 0,
+        );
+        let multishot = sqe.len & IORING_POLL_ADD_MULTI != 0;
+        (!renames && sqe.off != 0) || (!changes && (sqe.op_flags != 0 || multishot))
+    };
+    if sqe.len & !known != 0 || unwanted {
         return Err(Errno::EINVAL);
     }
     Ok(())

@@ -173,6 +173,16 @@ impl Request {
             | op::IORING_OP_SPLICE
             | op::IORING_OP_TEE => res != self.op.sqe.len as i32,
             op::IORING_OP_READV | op::IORING_OP_WRITEV => res != self.whole,
+            op::IORING_OP_RECV | op::IORING_OP_SEND
+                if self.op.sqe.op_flags & libc::MSG_WAITALL as u32 != 0 =>
+            {
+                res < self.op.sqe.len as i32
+            }
+            op::IORING_OP_RECVMSG | op::IORING_OP_SENDMSG
+                if self.op.sqe.op_flags & libc::MSG_WAITALL as u32 != 0 =>
+            {
+                res < self.whole
+            }
             // Without a file, or on what is no socket, it would not have begun.
             op::IORING_OP_FSYNC
             | op::IORING_OP_SYNC_FILE_RANGE
