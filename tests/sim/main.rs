@@ -2,6 +2,10 @@
 //! seeds, in a process for each. Times are asserted, for they are simulated.
 //!
 //! `ANNULUS_SEED=<seed> cargo test -p annulus-tests --test sim <scenario>` replays one.
+#![expect(
+    clippy::redundant_closure,
+    reason = "`seeds` finds the test by where its closure stands"
+)]
 
 mod accepts;
 mod closes;

@@ -24,7 +24,7 @@ async fn keep_busy() -> Fallible {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true);
     let file = std::sync::Arc::new(options.open("/tmp/file").await?);
-    uring::write_at(&*file, vec![1; 8192], 0).await.0?;
+    uring::write_at(&file, vec![1; 8192], 0).await.0?;
     for number in 0..AT_ONCE {
         annulus::spawn(async move {
             let stream = TcpStream::connect("server:19").await?;
@@ -49,8 +49,8 @@ async fn keep_busy() -> Fallible {
         let file = std::sync::Arc::clone(&file);
         annulus::spawn(async move {
             loop {
-                uring::read_at(&*file, vec![0; 4096], 0).await.0?;
-                uring::write_at(&*file, vec![1; 2048], 4096).await.0?;
+                uring::read_at(&file, vec![0; 4096], 0).await.0?;
+                uring::write_at(&file, vec![1; 2048], 4096).await.0?;
                 if number == usize::MAX {
                     return std::io::Result::Ok(());
                 }
