@@ -15,7 +15,7 @@ use futures::StreamExt;
 use crate::scenario::{Fallible, add_up, count, end, hidden, vary};
 
 /// Clients of a seed, and how many there are at once.
-const CLIENTS: u64 = 360;
+const CLIENTS: u64 = 420;
 const AT_ONCE: u64 = 16;
 
 enum Source {
@@ -84,7 +84,7 @@ fn accepts(sim: &mut Sim) {
                 annulus::spawn(async move {
                     for number in (first..CLIENTS).step_by(AT_ONCE as usize) {
                         ask(number).await?;
-                        sleep(Duration::from_millis(number % 7)).await;
+                        sleep(Duration::from_millis(number % 41)).await;
                     }
                     Fallible::Ok(())
                 })

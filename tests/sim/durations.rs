@@ -9,7 +9,7 @@ use annulus_tests::Random;
 
 use crate::scenario::{Fallible, add_up, count, end, hidden, vary};
 
-const TIMERS: u64 = 900;
+const TIMERS: u64 = 1_200;
 /// How many of them run at once.
 const AT_ONCE: u64 = 300;
 /// How late one may be: a tick, and what the workers' steps take while many fire at once.

@@ -20,7 +20,7 @@ const ERRORS: [Fault; 4] = [
 ];
 /// Of 1,000 enters: every seventh.
 const EVERY_SEVENTH: u32 = 143;
-const CONNECTIONS: usize = 30;
+const CONNECTIONS: usize = 36;
 /// Bytes that each connection carries there and back.
 const BYTES: usize = 1000;
 /// Echoes of a connection in flight when the errors begin to last.

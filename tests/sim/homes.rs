@@ -15,7 +15,7 @@ use annulus_tests::Random;
 use crate::scenario::{Fallible, add_up, count, end, hidden, vary, within};
 
 /// Things that travel from task to task.
-const THINGS: u64 = 200;
+const THINGS: u64 = 240;
 /// Tasks on the way.
 const STATIONS: usize = 8;
 

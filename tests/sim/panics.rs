@@ -15,7 +15,7 @@ use crate::scenario::{add_up, count, end, hidden, vary, within};
 
 const GOOD: u64 = 90;
 /// Messages of each good task.
-const ROUNDS: u64 = 50;
+const ROUNDS: u64 = 100;
 const BAD: u64 = 10;
 
 /// Panics when it is dropped.

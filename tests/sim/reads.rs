@@ -14,7 +14,7 @@ use annulus_tests::{Flag, Random};
 use crate::scenario::{Fallible, add_up, count, end, hidden, vary};
 
 /// Bytes of a stream in a seed.
-const BYTES: u64 = 2_500;
+const BYTES: u64 = 3_500;
 /// Streams at once.
 const STREAMS: u64 = 8;
 

@@ -11,7 +11,7 @@ use futures::StreamExt;
 
 use crate::scenario::{Fallible, add_up, count, end, vary};
 
-const CLIENTS: u64 = 60;
+const CLIENTS: u64 = 80;
 const BYTES: usize = 500;
 
 async fn talk(number: u64) -> std::io::Result<()> {

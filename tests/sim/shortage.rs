@@ -21,7 +21,7 @@ const BEATS_PERCENT: u64 = 99;
 const RECOVERY: Duration = Duration::from_millis(100);
 /// From one host to another and back, with the clock's grain and the workers' steps.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
-const CLIENTS: u64 = 180;
+const CLIENTS: u64 = 200;
 
 #[derive(Default)]
 struct Seen {

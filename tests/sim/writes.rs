@@ -14,7 +14,7 @@ use annulus_tests::Random;
 use crate::scenario::{Fallible, add_up, count, end, hidden, vary, within};
 
 /// Writes of a stream in a seed, and streams.
-const WRITES: u64 = 80;
+const WRITES: u64 = 100;
 const STREAMS: u64 = 100;
 /// How many streams there are at once.
 const AT_ONCE: u64 = 4;
