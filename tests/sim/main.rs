@@ -12,6 +12,7 @@ mod closes;
 mod drops;
 mod durations;
 mod enters;
+mod failures;
 mod homes;
 mod panics;
 mod queues;

@@ -31,6 +31,7 @@ pub(crate) const SCENARIOS: &[&str] = &[
     "durations",
     "closes",
     "homes",
+    "failures",
 ];
 /// Seeds of a full run over all scenarios.
 const SEEDS: u64 = 10_000;
