@@ -49,7 +49,7 @@ impl Stage {
 
     /// One of a few names.
     fn name(&self, prefix: &str) -> String {
-        format!("/tmp/work/{prefix}-{}", self.step % 8)
+        format!("/tmp/tmp/{prefix}-{}", self.step % 8)
     }
 }
 
