@@ -35,7 +35,7 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Fallible<Stage> {
-        fs::create_dir("/tmp/work").await?;
+        fs::create_dir("/tmp/stage").await?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
         let file = options.open("/tmp/file").await?;
@@ -49,7 +49,7 @@ impl Stage {
 
     /// One of a few names.
     fn name(&self, prefix: &str) -> String {
-        format!("/tmp/tmp/{prefix}-{}", self.step % 8)
+        format!("/tmp/stage/{prefix}-{}", self.step % 8)
     }
 }
 
