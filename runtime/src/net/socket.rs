@@ -12,7 +12,6 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use annulus_ring::{Kernel, Mask, SockAddr};
-
 use socket_address::{Domain, Type};
 
 use super::hot::Hot;
