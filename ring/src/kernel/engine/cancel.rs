@@ -8,9 +8,9 @@ use std::vec::Vec;
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::flags::cancel::{
     IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD,
-    IORING_ASYNC_CANCEL_OP, IORING_ASYNC_CANCEL_USERDATA,
+    IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP, IORING_ASYNC_CANCEL_USERDATA,
 };
-use annulus_syscalls::io_uring::op;
+use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
 use super::request::{Key, Request, State};
 use super::world::World;
@@ -92,6 +92,25 @@ impl Engine {
             let _ = self.try_cancel(*key, world);
         }
         meant.len() as i32
+    }
+
+    /// The result, or none if a fault delays it.
+    pub(super) fn async_cancel(
+        &mut self,
+        key: Key,
+        sqe: &io_uring_sqe,
+        world: &mut impl World,
+    ) -> Option<i32> {
+        let by_fd = sqe.op_flags & IORING_ASYNC_CANCEL_FD != 0;
+        match meant_by(sqe) {
+            Ok(_) if by_fd && !world.is_open(sqe.fd) => Some(-Errno::EBADF.raw()),
+            Ok(pattern) => match self.misled(key, &pattern, world) {
+                Some(Misled::Told(errno)) => Some(-errno.raw()),
+                Some(Misled::Late) => None,
+                None => Some(self.cancel(pattern, world)),
+            },
+            Err(errno) => Some(-errno.raw()),
+        }
     }
 
     /// A cancel of one request, where a fault strikes it: what it is told, or nothing as long as
@@ -211,4 +230,14 @@ impl Engine {
         }
         None
     }
+}
+
+/// # Errors
+/// EBADF for a registered file, as there are none; EINVAL for flags that are not known.
+pub(super) fn meant_by(sqe: &io_uring_sqe) -> Result<Pattern, Errno> {
+    let flags = sqe.op_flags;
+    if flags & IORING_ASYNC_CANCEL_FD_FIXED != 0 {
+        return Err(Errno::EBADF);
+    }
+    Pattern::of(sqe.addr, sqe.fd, sqe.len as u8, flags)
 }

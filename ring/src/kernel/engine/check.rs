@@ -10,13 +10,46 @@ use annulus_syscalls::io_uring::flags::rw::{
     IORING_NOP_FILE, IORING_NOP_FIXED_BUFFER, IORING_NOP_FIXED_FILE, IORING_NOP_INJECT_RESULT,
     IORING_NOP_TW,
 };
-use annulus_syscalls::io_uring::sqe_flags::{IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS};
+use annulus_syscalls::io_uring::sqe_flags::{
+    IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IOSQE_FIXED_FILE,
+};
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
+
+use super::args::Args;
+use super::{Engine, poll, timeout};
+
+impl Engine {
+    /// # Errors
+    /// EINVAL for what io_uring does not know, EBADF for a registered file where there is none.
+    pub(super) fn check(&self, sqe: &io_uring_sqe) -> Result<(), Errno> {
+        const KNOWN: u8 = IOSQE_CQE_SKIP_SUCCESS | (IOSQE_CQE_SKIP_SUCCESS - 1);
+        if sqe.flags & !KNOWN != 0 || !is_known(sqe.opcode) {
+            return Err(Errno::EINVAL);
+        }
+        if sqe.flags & IOSQE_BUFFER_SELECT != 0 && !may_select(sqe.opcode) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if sqe.flags & IOSQE_FIXED_FILE != 0 {
+            return Err(Errno::EBADF);
+        }
+        if sqe.personality != 0 {
+            return Err(Errno::EINVAL);
+        }
+        match sqe.opcode {
+            op::IORING_OP_LINK_TIMEOUT if !self.may_limit() => Err(Errno::EINVAL),
+            op::IORING_OP_POLL_ADD | op::IORING_OP_POLL_REMOVE => poll::check(sqe),
+            op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
+                timeout::check(sqe)
+            }
+            _ => of_opcode(sqe),
+        }
+    }
+}
 
 /// # Errors
 /// EINVAL for flags and lengths that cannot be; EFAULT and EBADF for registered memory and files,
 /// of which there are none.
-pub(super) fn check(sqe: &io_uring_sqe) -> Result<(), Errno> {
+fn of_opcode(sqe: &io_uring_sqe) -> Result<(), Errno> {
     match sqe.opcode {
         op::IORING_OP_NOP => nop(sqe),
         op::IORING_OP_ASYNC_CANCEL => none_of(sqe.off != 0 || sqe.file_index != 0),
@@ -85,4 +118,38 @@ fn none_of(refused: bool) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     Ok(())
+}
+
+/// Opcodes that are here, whatever the world.
+pub(crate) fn is_known(opcode: u8) -> bool {
+    !matches!(
+        opcode,
+        op::IORING_OP_FUTEX_WAIT
+            | op::IORING_OP_FUTEX_WAKE
+            | op::IORING_OP_FUTEX_WAITV
+            | op::IORING_OP_RECV_ZC
+            | op::IORING_OP_READV_FIXED
+            | op::IORING_OP_WRITEV_FIXED
+            | op::IORING_OP_NOP128..
+    )
+}
+
+pub(super) fn check_args(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
+    match sqe.opcode {
+        op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
+            timeout::check_time(args)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn may_select(opcode: u8) -> bool {
+    matches!(
+        opcode,
+        op::IORING_OP_READ
+            | op::IORING_OP_READ_MULTISHOT
+            | op::IORING_OP_RECV
+            | op::IORING_OP_RECVMSG
+            | op::IORING_OP_SEND
+    )
 }
