@@ -9,58 +9,13 @@ use std::time::Duration;
 
 use annulus::net::UnixStream;
 use annulus::sim::{Fault, Faults, Outcome, Sim};
-use annulus::uring::{self, IoBuf, IoBufMut};
+use annulus::uring;
+use annulus_tests::Shared;
 
 annulus::sim_install!();
 
 #[global_allocator]
-static ALLOC: annulus::sim::Alloc = annulus::sim::Alloc;
-
-/// A block that a buffer names and somebody else has as well: what `IoBuf` forbids.
-#[derive(Clone, Copy)]
-struct Shared(NonNull<u8>, usize);
-
-// SAFETY: it is an address; what is wrong with it is what the tests are about.
-unsafe impl Send for Shared {}
-
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn first(self) -> u8 {
-        // SAFETY: the block is there; whether anybody may look at it is what is tested.
-        unsafe { self.0.as_ptr().read_volatile() }
-    }
-}
-
-// SAFETY: not kept, on purpose: others have the memory too.
-unsafe impl IoBuf for Shared {
-    fn ptr(&self) -> *const u8 {
-        self.0.as_ptr()
-    }
-
-    fn init_len(&self) -> usize {
-        self.1
-    }
-}
-
-// SAFETY: as above.
-unsafe impl IoBufMut for Shared {
-    fn ptr_mut(&mut self) -> *mut u8 {
-        self.0.as_ptr()
-    }
-
-    fn capacity(&self) -> usize {
-        self.1
-    }
-
-    unsafe fn set_init(&mut self, _len: usize) {}
-}
-
-fn shared(bytes: &mut Vec<u8>) -> Shared {
-    let start = NonNull::new(bytes.as_mut_ptr()).expect("a vector's address is not null");
-    Shared(start, bytes.len())
-}
+static ALLOC: annulus::sim::Alloc = annulus::sim::Alloc::new();
 
 /// Runs `spoil` on memory of `len` bytes while a receive has it, and answers what the simulation
 /// says of that.
@@ -69,7 +24,7 @@ fn receiving(len: usize, spoil: fn(&mut Option<Vec<u8>>)) -> Outcome {
     sim.client("client", async move {
         let (near, mut far) = UnixStream::pair()?;
         let mut bytes = Some(vec![1; len]);
-        let lent = shared(bytes.as_mut().expect("it is there"));
+        let lent = Shared::of(bytes.as_mut().expect("it is there"));
         {
             let mut receive = std::pin::pin!(uring::recv(&near, lent));
             std::future::poll_fn(|context| {
@@ -166,7 +121,7 @@ fn pages_are_lent() {
     let layout = std::alloc::Layout::from_size_align(1 << 16, 1 << 16).unwrap();
     // SAFETY: the size is not 0.
     let start = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).unwrap();
-    let lent = Shared(start, layout.size());
+    let lent = Shared::new(start, layout.size());
     let touch = std::env::var(TOUCH).unwrap() == "yes";
     let mut sim = Sim::new(5);
     sim.client("client", async move {
@@ -175,17 +130,49 @@ fn pages_are_lent() {
         let send = async {
             annulus::time::sleep(Duration::from_millis(1)).await;
             if touch {
-                std::hint::black_box(lent.first());
+                // SAFETY: the block is there; that nobody may look at it is what is tested.
+                std::hint::black_box(unsafe { lent.first() });
             }
             annulus::io::AsyncWriteExt::write_all(&mut far, b"hello").await
         };
         let ((received, _), sent) = annulus::join!(receive, send);
         sent?;
         assert_eq!(received?, 5);
-        assert_eq!(lent.first(), b'h');
+        // SAFETY: the block is there.
+        assert_eq!(unsafe { lent.first() }, b'h');
         Ok(())
     });
     sim.run().unwrap();
+}
+
+#[test]
+fn memory_that_is_freed_before_its_runtime_has_drained_is_caught_where_that_is_stopped() {
+    static BYTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    *BYTES.lock().unwrap() = vec![7; 1000];
+    let mut sim = Sim::new(4);
+    let mut faults = Faults::none();
+    faults.set(Fault::LateNotification, 1000);
+    sim.faults(faults);
+    sim.client("client", async {
+        let (near, _far) = UnixStream::pair()?;
+        let lent = Shared::of(&mut BYTES.lock().unwrap());
+        let (sent, buf) = uring::send_zc(&near, lent).await;
+        assert_eq!(sent?, 1000);
+        // Nobody waits for it any more.
+        drop(buf);
+        Ok(())
+    });
+    sim.run().unwrap();
+    drop(std::mem::take(&mut *BYTES.lock().unwrap()));
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        sim.stop("client");
+    }));
+    let panic = stopped.expect_err("it is caught");
+    let text = panic.downcast_ref::<String>().expect("it has a text");
+    assert!(
+        text.contains("freed while it was lent to SEND_ZC"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -198,7 +185,7 @@ fn memory_that_is_sent_without_a_copy_is_watched_until_the_notification() {
     sim.faults(faults);
     sim.client("client", async {
         let (near, _far) = UnixStream::pair()?;
-        let lent = shared(&mut BYTES.lock().unwrap());
+        let lent = Shared::of(&mut BYTES.lock().unwrap());
         // The result is there, the notification is not.
         let (sent, _buf) = uring::send_zc(&near, lent).await;
         assert_eq!(sent?, 1000);

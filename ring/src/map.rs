@@ -1,13 +1,16 @@
 //! `Map`: memory from `mmap`, unmapped with exactly the length it was mapped with.
 //!
 //! In a forked child dropping one does nothing: ring memory is not even mapped there, and what
-//! lies at the address may be somebody else's.
+//! lies at the address may be somebody else's. Nor is memory unmapped that a simulated operation
+//! has: its simulation is told.
 
 use core::ptr::NonNull;
 
 use annulus_syscalls::{Errno, calls};
 
 use crate::fork::Origin;
+#[cfg(feature = "std")]
+use crate::kernel::Act;
 
 const PROT_READ: u32 = 1;
 const PROT_WRITE: u32 = 2;
@@ -138,6 +141,10 @@ impl Map {
 impl Drop for Map {
     fn drop(&mut self) {
         if !self.owned || self.origin.is_forked() {
+            return;
+        }
+        #[cfg(feature = "std")]
+        if crate::kernel::freed_while_lent(self.start.as_ptr(), self.size_bytes, Act::Freed) {
             return;
         }
         // SAFETY: the range is ours with this length, and nobody keeps a pointer beyond us.

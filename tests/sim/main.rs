@@ -13,6 +13,7 @@ mod drops;
 mod durations;
 mod enters;
 mod failures;
+mod guards;
 mod homes;
 mod panics;
 mod queues;
@@ -25,8 +26,11 @@ mod shortage;
 mod shutdowns;
 mod writes;
 
+use annulus::sim::Alloc;
+use annulus_tests::Quarantine;
+
 annulus::sim_install!();
 
-/// Sees writes into freed memory in every scenario.
+/// Sees in every scenario what is freed while an operation has it, and writes into what is freed.
 #[global_allocator]
-static HEAP: annulus_tests::Quarantine = annulus_tests::Quarantine::new(4 << 20);
+static HEAP: Alloc<Quarantine> = Alloc::over(Quarantine::new(4 << 20));

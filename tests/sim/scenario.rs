@@ -101,7 +101,11 @@ pub(crate) fn operated(sim: &mut Sim) {
         "a seed of {} operations",
         stats.sqes
     );
-    assert_eq!(crate::HEAP.changed(), 0, "freed blocks were written to");
+    assert_eq!(
+        crate::HEAP.inner().changed(),
+        0,
+        "freed blocks were written to"
+    );
 }
 
 /// Polls a future, and then again after each of so many yields; drops it if it waits still.

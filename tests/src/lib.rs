@@ -16,6 +16,7 @@ mod random;
 mod runtimes;
 mod seccomp;
 mod settled;
+mod shared;
 mod sockets;
 mod stress;
 mod throttle;
@@ -33,6 +34,7 @@ pub use runtimes::{
 };
 pub use seccomp::{EPOLL, IO_URING, fail_rings, kill_rings, refuse};
 pub use settled::{settled, settled_blocking, turns};
+pub use shared::Shared;
 pub use sockets::{connected, connected_narrow, fill, has_closed};
 pub use stress::{percent, skip, stress};
 pub use throttle::Throttle;

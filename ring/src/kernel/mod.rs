@@ -25,7 +25,7 @@ pub use emulated::Emulated;
 pub use paths::{LastName, StdPath};
 pub use setup_error::{SetupCause, SetupError};
 pub use simulated::{
-    Act, Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, Violation,
+    Act, Borrower, Fault, Faults, HostId, Installed, Network, Simulated, SimulatedWorld, Violation,
     freed_while_lent, hooks,
 };
 pub use socket2::SockAddr;

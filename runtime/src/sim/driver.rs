@@ -234,6 +234,19 @@ impl Driver {
     #[track_caller]
     pub(super) fn stop(&mut self, name: &str) {
         self.machine(name).running = None;
+        if let Err(error) = self.left_alone(name) {
+            panic!("{error}");
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If lent memory was not left alone.
+    fn left_alone(&self, name: &str) -> Outcome {
+        match self.world.take_violation() {
+            Some(violation) => Err(self.failure(&format!("on {name}: {violation}"))),
+            None => Ok(()),
+        }
     }
 
     // ---- The loop -----------------------------------------------------------------------
@@ -319,9 +332,7 @@ impl Driver {
                 "{name} left the simulated world: the operation {opcode} is not simulated"
             )));
         }
-        if let Some(violation) = self.world.take_violation() {
-            return Err(self.failure(&format!("on {name}: {violation}")));
-        }
+        self.left_alone(name)?;
         let step_ns = 1 + self.world.choose(STEP_NS_MAX);
         self.world.advance_to(self.world.now_ns() + step_ns);
         Ok(())

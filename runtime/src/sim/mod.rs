@@ -341,7 +341,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// If there is no such host.
+    /// If there is no such host, or if memory was not left alone that its operations had until now.
     #[track_caller]
     pub fn stop(&mut self, host: &str) -> &mut Sim {
         self.driver.stop(host);

@@ -59,6 +59,7 @@ impl Engine {
                 return self.finish(key, -Errno::ECANCELED.raw(), 0, world);
             }
             if operation.selects() {
+                self.groups.look(world);
                 // The length of a message is in its header.
                 let is_message = operation.sqe.opcode == op::IORING_OP_RECVMSG;
                 let len_max = if is_message { 0 } else { operation.sqe.len };
@@ -96,7 +97,7 @@ impl Engine {
         let accepts = request.opcode() == op::IORING_OP_ACCEPT;
         let may_go_on = multishot && (res > 0 || (accepts && res == 0));
         if may_go_on && self.queues.has_room() && !world.strikes(Fault::MultishotEnds) {
-            let flags = flags | self.take_buffer(key, res);
+            let flags = flags | self.take_buffer(key, res, world);
             self.post(user_data, res, flags | IORING_CQE_F_MORE);
             return true;
         }
@@ -137,7 +138,9 @@ impl Engine {
         // Nobody else may have the buffer while the thread runs: all of it is taken.
         if let Some(selected) = request.op.selected {
             let group = request.op.sqe.buf_index;
-            request.claimed = Some(self.groups.take(group, selected, selected.len));
+            let flags = self.groups.take(group, selected, selected.len, world);
+            request.claimed = Some(flags);
+            world.lend(key, &request.op);
         }
         request.state = State::Offloaded;
         let op = Operation {
@@ -152,7 +155,7 @@ impl Engine {
     }
 
     /// Takes the buffer that was selected, if data went there, and says so in flags.
-    pub(super) fn take_buffer(&mut self, key: Key, res: i32) -> u32 {
+    pub(super) fn take_buffer(&mut self, key: Key, res: i32, world: &mut impl World) -> u32 {
         let Some(request) = self.get(key) else {
             return 0;
         };
@@ -166,7 +169,7 @@ impl Engine {
         match selected {
             Some(selected) if res > 0 => {
                 let used = if by_worker { selected.len } else { res as u32 };
-                self.groups.take(group, selected, used)
+                self.groups.take(group, selected, used, world)
             }
             _ => 0,
         }

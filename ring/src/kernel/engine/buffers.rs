@@ -6,6 +6,7 @@
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 use core::sync::atomic::{AtomicU16, Ordering};
 use std::collections::{BTreeMap, VecDeque};
+use std::vec::Vec;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::cqe_flags::{
@@ -16,6 +17,7 @@ use annulus_syscalls::io_uring::register::flags::IOU_PBUF_RING_INC;
 use annulus_syscalls::io_uring::register::{io_uring_buf, io_uring_buf_reg};
 
 use super::request::Selected;
+use super::world::World;
 
 /// The most buffers of a ring: io_uring takes no more.
 const COUNT_MAX: u32 = 1 << 15;
@@ -33,6 +35,8 @@ enum Group {
         entries: NonNull<io_uring_buf>,
         mask: u16,
         head: u16,
+        /// Up to here the world knows of the buffers.
+        seen: u16,
         /// Buffers are used up piece by piece, until fewer bytes than this are left.
         incremental: Option<u32>,
     },
@@ -72,6 +76,7 @@ impl Groups {
             entries,
             mask: (count - 1) as u16,
             head: 0,
+            seen: 0,
             incremental: (request.flags & IOU_PBUF_RING_INC != 0)
                 .then_some(request.min_left.max(1)),
         };
@@ -141,6 +146,43 @@ impl Groups {
         }
     }
 
+    /// Tells a world that watches of the buffers that came since the last call.
+    pub(super) fn look(&mut self, world: &mut impl World) {
+        if !world.watches() {
+            return;
+        }
+        for (&group, ring) in &mut self.0 {
+            let Group::Ring {
+                entries,
+                mask,
+                head,
+                seen,
+                ..
+            } = ring
+            else {
+                continue;
+            };
+            let tail = tail(*entries);
+            if tail == *seen {
+                continue;
+            }
+            if seen.wrapping_sub(*head) > tail.wrapping_sub(*head) {
+                // The user has taken some back.
+                world.forget_group(group);
+                *seen = *head;
+            }
+            let came = (0..tail.wrapping_sub(*seen)).map(|nth| {
+                let index = seen.wrapping_add(nth) & *mask;
+                // SAFETY: the index is masked, and the ring has as many entries.
+                let entry = unsafe { entries.add(usize::from(index)) };
+                read(entry.as_ptr())
+            });
+            let came: Vec<Selected> = came.collect();
+            world.lend_buffers(group, &came);
+            *seen = tail;
+        }
+    }
+
     /// The next buffer of the group, for up to `len_max` bytes (0: as many as it has).
     pub(super) fn select(&self, group: u16, len_max: u32) -> Option<Selected> {
         let mut selected = match self.0.get(&group)? {
@@ -167,7 +209,13 @@ impl Groups {
 
     /// Takes the buffer that was selected, of which `used` bytes were filled. Returns the flags
     /// that tell so in the CQE.
-    pub(super) fn take(&mut self, group: u16, selected: Selected, used: u32) -> u32 {
+    pub(super) fn take(
+        &mut self,
+        group: u16,
+        selected: Selected,
+        used: u32,
+        world: &mut impl World,
+    ) -> u32 {
         let mut flags = IORING_CQE_F_BUFFER | (u32::from(selected.id) << IORING_CQE_BUFFER_SHIFT);
         match self.0.get_mut(&group) {
             None => {}
@@ -179,13 +227,17 @@ impl Groups {
                 mask,
                 head,
                 incremental,
+                ..
             }) => {
                 // SAFETY: the index is masked, and the ring has as many entries.
                 let entry = unsafe { entries.add(usize::from(*head & *mask)) };
+                let whole = read(entry.as_ptr());
                 let left =
                     incremental.is_some_and(|left_min| shrink(entry.as_ptr(), used) >= left_min);
+                world.give_back_buffer(group, whole);
                 if left {
                     flags |= IORING_CQE_F_BUF_MORE;
+                    world.lend_buffers(group, &[read(entry.as_ptr())]);
                 } else {
                     *head = head.wrapping_add(1);
                 }

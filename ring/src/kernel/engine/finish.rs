@@ -19,7 +19,7 @@ impl Engine {
             return;
         };
         let sqe = request.op.sqe;
-        let flags = flags | self.take_buffer(key, res);
+        let flags = flags | self.take_buffer(key, res, world);
         if matches!(sqe.opcode, op::IORING_OP_SEND_ZC | op::IORING_OP_SENDMSG_ZC) {
             self.post(sqe.user_data, res, flags | IORING_CQE_F_MORE);
             if world.strikes(Fault::LateNotification) {

@@ -34,7 +34,7 @@ pub(crate) use buffers::Groups;
 pub(crate) use cancel::Pattern;
 pub(crate) use check::is_known;
 pub(crate) use queues::{Flags, Memory, Queues};
-pub(crate) use request::{Key, Operation};
+pub(crate) use request::{Key, Operation, Selected};
 pub(crate) use world::{Attempt, Clock, World};
 
 use std::collections::{HashMap, VecDeque};
@@ -100,6 +100,7 @@ impl Engine {
 
     /// Takes up to `count` entries from the SQ and starts them. Returns how many there were.
     pub(crate) fn submit(&mut self, count: u32, world: &mut impl World) -> u32 {
+        self.groups.look(world);
         let mut consumed = 0;
         while consumed < count
             && let Some(sqe) = self.queues.consume()
@@ -163,8 +164,8 @@ impl Engine {
         let lends = is_valid && !request.op.selects();
         let index = self.requests.insert(request);
         let key = Key { index, sequence };
-        if lends {
-            world.lend(key, &sqe);
+        if lends && let Some(request) = self.peek(key) {
+            world.lend(key, &request.op);
         }
         self.place(key)
     }

@@ -195,6 +195,21 @@ impl Queues {
         Some(sqe)
     }
 
+    /// The SQEs that were not consumed yet, each with its place: no other has it until the places
+    /// begin again.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (u32, io_uring_sqe)> {
+        let head = self.sq_head.load(Ordering::Relaxed);
+        let count = self.sq_tail.load(Ordering::Acquire).wrapping_sub(head);
+        (0..count).map(move |nth| {
+            let place = head.wrapping_add(nth);
+            let index = place & (self.memory.params.sq_entries - 1);
+            // SAFETY: the index is masked, and the map has as many slots.
+            let slot = unsafe { self.slots.add(index as usize) };
+            // SAFETY: as in `consume`: between head and tail a slot stays as it was filled.
+            (place, unsafe { slot.read() })
+        })
+    }
+
     /// How many completions the user may pop.
     pub(crate) fn ready(&self) -> u32 {
         let tail = self.cq_tail.load(Ordering::Relaxed);

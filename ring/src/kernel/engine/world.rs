@@ -1,9 +1,9 @@
 //! What a kernel does with operations: the part that differs between kernels.
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe};
+use annulus_syscalls::io_uring::io_uring_cqe;
 
-use super::request::{Key, Operation};
+use super::request::{Key, Operation, Selected};
 use crate::kernel::Fault;
 
 /// What came of trying an operation.
@@ -69,11 +69,25 @@ pub(crate) trait World {
     /// The time in nanoseconds.
     fn now_ns(&self, clock: Clock) -> u64;
 
-    /// A request was taken in: from now on the memory that it names is lent.
-    fn lend(&mut self, _key: Key, _sqe: &io_uring_sqe) {}
+    /// Whether it wants to know which memory is lent.
+    fn watches(&self) -> bool {
+        false
+    }
+
+    /// From now on a request has the memory that it names.
+    fn lend(&mut self, _key: Key, _op: &Operation) {}
 
     /// The last completion of a request is about to be posted: its memory is given back.
     fn give_back(&mut self, _key: Key) {}
+
+    /// From now on a group has these buffers.
+    fn lend_buffers(&mut self, _group: u16, _buffers: &[Selected]) {}
+
+    /// A group has no buffers any more.
+    fn forget_group(&mut self, _group: u16) {}
+
+    /// A completion is about to name a buffer: it is given back.
+    fn give_back_buffer(&mut self, _group: u16, _buffer: Selected) {}
 
     /// Whether a fault strikes here; if so, it has happened. Real worlds have their own.
     fn strikes(&mut self, _fault: Fault) -> bool {

@@ -129,18 +129,40 @@ pub(super) fn perform(
     if world.strikes(Fault::FileFails) {
         return Err(Errno::EIO);
     }
-    let (short, len) = match op.sqe.opcode {
-        op::IORING_OP_READ => (Fault::ShortRead, op.sqe.len),
-        op::IORING_OP_WRITE => (Fault::ShortWrite, op.sqe.len),
+    let writes = match op.sqe.opcode {
+        op::IORING_OP_READ | op::IORING_OP_READV => false,
+        op::IORING_OP_WRITE | op::IORING_OP_WRITEV => true,
         _ => return on_names(roots, host, op),
     };
-    if op.sqe.opcode == op::IORING_OP_WRITE && world.strikes(Fault::FileFull) {
+    if writes && world.strikes(Fault::FileFull) {
         return Err(Errno::ENOSPC);
     }
+    let len = match &op.args {
+        Args::Iov(_) => op.args.iov_bytes() as u64,
+        _ => u64::from(op.sqe.len),
+    };
+    let short = if writes {
+        Fault::ShortWrite
+    } else {
+        Fault::ShortRead
+    };
     if len > 1 && world.strikes(short) {
-        op.sqe.len = world.rng.between(1, u64::from(len) - 1) as u32;
+        shorten(op, world.rng.between(1, len - 1) as usize);
     }
     Ok(perform_file(op))
+}
+
+/// Lets an operation move so many bytes, of the more that it asks for.
+fn shorten(op: &mut Operation, len: usize) {
+    let Args::Iov(parts) = &mut op.args else {
+        op.sqe.len = len as u32;
+        return;
+    };
+    let mut left = len;
+    for part in parts {
+        part.iov_len = part.iov_len.min(left);
+        left -= part.iov_len;
+    }
 }
 
 fn on_names(roots: &Roots, host: HostId, op: &mut Operation) -> Result<i32, Errno> {

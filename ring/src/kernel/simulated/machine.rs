@@ -1,20 +1,22 @@
 //! A host as a world for operations: what each one does to simulated objects.
 
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
-use std::mem::MaybeUninit;
+use std::collections::VecDeque;
 use std::os::fd::IntoRawFd;
+use std::vec::Vec;
 
 use annulus_syscalls::io_uring::{io_uring_cqe, io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::address::Address;
-use super::calls::{Filling, Sink, kind_of};
+use super::calls::{Sink, kind_of};
 use super::faults::Fault;
+use super::lent::Lent;
 use super::network::HostId;
 use super::state::{Letter, Parts};
 use super::world::{Body, Id};
-use crate::kernel::engine::{Args, Attempt, Clock, Key, Operation, World};
+use crate::kernel::engine::{Args, Attempt, Clock, Key, Operation, Selected, World};
 use crate::opcode::Opcode;
 
 const POLLIN: u32 = libc::POLLIN as u32;
@@ -30,7 +32,7 @@ pub(super) struct Machine<'a> {
 
 /// Whether an operation is simulated.
 pub(super) fn is_simulated(opcode: Opcode) -> bool {
-    const SIMULATED: [u8; 25] = [
+    const SIMULATED: [u8; 27] = [
         op::IORING_OP_NOP,
         op::IORING_OP_POLL_ADD,
         op::IORING_OP_POLL_REMOVE,
@@ -43,7 +45,9 @@ pub(super) fn is_simulated(opcode: Opcode) -> bool {
         op::IORING_OP_SEND,
         op::IORING_OP_SEND_ZC,
         op::IORING_OP_READ,
+        op::IORING_OP_READV,
         op::IORING_OP_WRITE,
+        op::IORING_OP_WRITEV,
         op::IORING_OP_ACCEPT,
         op::IORING_OP_CONNECT,
         op::IORING_OP_CLOSE,
@@ -87,8 +91,12 @@ impl Machine<'_> {
         Ok(match sqe.opcode {
             op::IORING_OP_RECV => self.recv(key, op)?,
             op::IORING_OP_SEND | op::IORING_OP_SEND_ZC => self.send(key, op)?,
-            op::IORING_OP_READ if self.is_simulated(&sqe) => self.recv(key, op)?,
-            op::IORING_OP_WRITE if self.is_simulated(&sqe) => self.send(key, op)?,
+            op::IORING_OP_READ | op::IORING_OP_READV if self.is_simulated(&sqe) => {
+                self.recv(key, op)?
+            }
+            op::IORING_OP_WRITE | op::IORING_OP_WRITEV if self.is_simulated(&sqe) => {
+                self.send(key, op)?
+            }
             op::IORING_OP_ACCEPT => self.accept(key, op)?,
             op::IORING_OP_CONNECT => self.connect(key, op)?,
             op::IORING_OP_CLOSE => self.close(&sqe),
@@ -108,7 +116,9 @@ impl Machine<'_> {
                 Attempt::Done(self.parts.name(object)?.into_raw_fd(), 0)
             }
             op::IORING_OP_READ
+            | op::IORING_OP_READV
             | op::IORING_OP_WRITE
+            | op::IORING_OP_WRITEV
             | op::IORING_OP_FSYNC
             | op::IORING_OP_OPENAT
             | op::IORING_OP_UNLINKAT
@@ -130,54 +140,63 @@ impl Machine<'_> {
 
     fn recv(&mut self, key: Key, op: &mut Operation) -> Result<Attempt, Errno> {
         let object = self.object(key, op)?;
-        let (address, len) = op.buffer();
-        let start = with_exposed_provenance_mut::<MaybeUninit<u8>>(address as usize);
-        let buf = if len == 0 {
-            &mut []
-        } else {
-            // SAFETY: the memory is lent to this operation until its last CQE, or is the buffer
-            // that was selected for it.
-            unsafe { core::slice::from_raw_parts_mut(start, len) }
-        };
+        let mut buffers = Scattered::new(op);
+        let room = buffers.left();
         if let Body::Counter(count) = &mut self.parts.world.object(object)?.body {
             if *count == 0 {
                 return Ok(Attempt::Wait(POLLIN));
             }
-            let bytes = std::mem::take(count).to_ne_bytes();
-            if buf.len() < bytes.len() {
+            if room < size_of::<u64>() {
                 return Err(Errno::EINVAL);
             }
-            self.parts.lent.uncover(self.ring, key);
-            Filling::new(buf).take(&bytes);
+            let bytes = std::mem::take(count).to_ne_bytes();
+            self.uncover(key, op);
+            buffers.take(&bytes);
             return Ok(Attempt::Done(bytes.len() as i32, 0));
         }
-        let mut filling = Filling::new(buf);
         let peek =
             op.sqe.opcode == op::IORING_OP_RECV && op.sqe.op_flags as i32 & libc::MSG_PEEK != 0;
         let Parts { world, lent, .. } = &mut *self.parts;
-        let received = world.recv(object, len, peek, |part| {
-            lent.uncover(self.ring, key);
-            filling.take(part);
+        let received = world.recv(object, room, peek, |part| {
+            if !part.is_empty() {
+                uncover(lent, self.ring, key, op);
+                buffers.take(part);
+            }
         });
         Ok(done(received.map(|(count, _)| count), POLLIN))
     }
 
+    /// Data is about to be written to the operation's memory.
+    fn uncover(&mut self, key: Key, op: &Operation) {
+        uncover(&mut self.parts.lent, self.ring, key, op);
+    }
+
     fn send(&mut self, key: Key, op: &mut Operation) -> Result<Attempt, Errno> {
         let object = self.object(key, op)?;
-        let (address, len) = op.buffer();
-        let (address, len) = (address + u64::from(op.done), len - op.done as usize);
-        let start = with_exposed_provenance::<u8>(address as usize);
-        let bytes = if len == 0 {
-            &[]
-        } else {
-            // SAFETY: the memory is lent to this operation until its last CQE.
-            unsafe { core::slice::from_raw_parts(start, len) }
+        if op.selected.is_some() {
+            self.uncover(key, op);
+        }
+        let gathered;
+        let bytes = match &op.args {
+            Args::Iov(parts) => {
+                gathered = parts
+                    .iter()
+                    .flat_map(bytes_of)
+                    .copied()
+                    .collect::<Vec<u8>>();
+                &gathered[..]
+            }
+            _ => {
+                let (address, len) = op.buffer();
+                bytes_at(address, len)
+            }
         };
+        let bytes = &bytes[op.done as usize..];
         let sent = self.parts.world.send(object, bytes, None);
         if let Ok(count) = sent {
             op.done += count as u32;
             let whole = op.sqe.op_flags as i32 & libc::MSG_WAITALL != 0;
-            if whole && count < len {
+            if whole && count < bytes.len() {
                 return Ok(Attempt::Wait(POLLOUT));
             }
             return Ok(Attempt::Done(op.done as i32, 0));
@@ -196,6 +215,7 @@ impl Machine<'_> {
         };
         let fd = self.parts.name(accepted)?;
         if op.sqe.addr != 0 {
+            self.uncover(key, op);
             let peer = peer.to_sock_addr();
             let room = with_exposed_provenance_mut::<u32>(op.sqe.off as usize);
             // SAFETY: the length is lent to this operation until its last CQE.
@@ -239,6 +259,69 @@ impl Machine<'_> {
         match unsafe { calls::close(sqe.fd) } {
             Ok(()) => Attempt::Done(0, 0),
             Err(errno) => failed(errno),
+        }
+    }
+}
+
+fn uncover(lent: &mut Lent, ring: Id, key: Key, op: &Operation) {
+    match op.selected {
+        Some(selected) => lent.uncover_buffer(ring, op.sqe.buf_index, selected.id),
+        None => lent.uncover(ring, key),
+    }
+}
+
+/// Bytes that an operation reads.
+fn bytes_at<'a>(address: u64, len: usize) -> &'a [u8] {
+    if len == 0 {
+        return &[];
+    }
+    let start = with_exposed_provenance::<u8>(address as usize);
+    // SAFETY: the memory is lent to this operation until its last CQE.
+    unsafe { core::slice::from_raw_parts(start, len) }
+}
+
+fn bytes_of<'a>(part: &libc::iovec) -> &'a [u8] {
+    bytes_at(part.iov_base.expose_provenance() as u64, part.iov_len)
+}
+
+/// The memory of an operation that receives, which is filled from its start.
+struct Scattered(VecDeque<(*mut u8, usize)>);
+
+impl Scattered {
+    fn new(op: &Operation) -> Scattered {
+        let (address, len) = op.buffer();
+        Scattered(match &op.args {
+            Args::Iov(parts) => {
+                let parts = parts.iter();
+                parts
+                    .map(|part| (part.iov_base.cast(), part.iov_len))
+                    .collect()
+            }
+            _ => [(with_exposed_provenance_mut(address as usize), len)].into(),
+        })
+    }
+
+    fn left(&self) -> usize {
+        self.0.iter().map(|(_, len)| len).sum()
+    }
+}
+
+impl Sink for Scattered {
+    /// # Panics
+    /// If there are more bytes than there is room.
+    fn take(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (start, room) = self.0.front_mut().expect("there is room");
+            let (now, later) = bytes.split_at(bytes.len().min(*room));
+            // SAFETY: the memory is lent to this operation until its last CQE, or is the buffer
+            // that was selected for it; there is room for as many bytes.
+            unsafe { start.copy_from(now.as_ptr(), now.len()) };
+            *start = start.wrapping_add(now.len());
+            *room -= now.len();
+            bytes = later;
+            if *room == 0 {
+                self.0.pop_front();
+            }
         }
     }
 }
@@ -292,8 +375,24 @@ impl World for Machine<'_> {
         self.parts.world.now_ns()
     }
 
-    fn lend(&mut self, key: Key, sqe: &io_uring_sqe) {
-        self.parts.lent.lend(self.ring, key, sqe);
+    fn watches(&self) -> bool {
+        true
+    }
+
+    fn lend(&mut self, key: Key, op: &Operation) {
+        self.parts.lent.lend(self.ring, key, op);
+    }
+
+    fn lend_buffers(&mut self, group: u16, buffers: &[Selected]) {
+        self.parts.lent.lend_buffers(self.ring, group, buffers);
+    }
+
+    fn forget_group(&mut self, group: u16) {
+        self.parts.lent.forget_group(self.ring, group);
+    }
+
+    fn give_back_buffer(&mut self, group: u16, buffer: Selected) {
+        self.parts.lent.give_back_buffer(self.ring, group, buffer);
     }
 
     fn give_back(&mut self, key: Key) {

@@ -32,7 +32,7 @@ mod world;
 
 pub use faults::{Fault, Faults};
 pub use hooks::Installed;
-pub use lent::{Act, Violation, freed_while_lent};
+pub use lent::{Act, Borrower, Violation, freed_while_lent};
 pub use network::{HostId, Network};
 pub(super) use ring::Shared;
 

@@ -75,7 +75,7 @@ extern "C" fn told(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_
     let info = unsafe { &*info };
     // SAFETY: SIGSEGV has an address.
     let address = unsafe { info.si_addr() };
-    if let Some((opcode, user_data)) = lent::owner_of(address.addr()) {
+    if let Some(borrower) = lent::owner_of(address.addr()) {
         let mut line = Line {
             bytes: [0; 256],
             len: 0,
@@ -83,7 +83,7 @@ extern "C" fn told(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_
         let seed = SEED.load(Ordering::Relaxed);
         let _ = writeln!(
             line,
-            "memory was touched while it was lent to {opcode} (user data {user_data:#x}), seed {seed}"
+            "memory was touched while it was lent to {borrower}, seed {seed}"
         );
         // SAFETY: the bytes are on this stack.
         unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.len) };

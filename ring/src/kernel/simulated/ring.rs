@@ -16,7 +16,7 @@ use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg, io_u
 
 use super::Simulated;
 use super::faults::Fault;
-use super::state::Letter;
+use super::state::{Letter, State};
 use super::world::{Body, Id};
 use crate::kernel::engine::{Engine, Flags, Memory, Pattern, Queues};
 
@@ -86,6 +86,22 @@ impl Shared {
             span_ns = unsafe { time.as_ref() }.map(nanoseconds);
         }
         let mut state = self.host.state();
+        let entered = self.enter_at_once(&mut state, to_submit);
+        // What lies in the SQ until a later enter is as good as lent.
+        state.with_ring(self.id, |engine, machine| {
+            for (place, sqe) in engine.queues.left() {
+                machine.parts.lent.keep_left(machine.ring, place, &sqe);
+            }
+        })?;
+        let submitted = entered?;
+        if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
+            return Ok(submitted);
+        }
+        self.wait(&mut state, submitted, min_complete, span_ns)
+    }
+
+    /// Submits, unless a fault refuses it.
+    fn enter_at_once(&self, state: &mut State, to_submit: u32) -> Result<u32, Errno> {
         let refusals = [
             (Fault::EnterInterrupted, Errno::EINTR),
             (Fault::EnterAgain, Errno::EAGAIN),
@@ -106,15 +122,26 @@ impl Shared {
             engine.queues.refuse(false);
             engine.queues.flush();
             engine.queues.refuse(full);
+            for (place, _) in engine.queues.left().take(count as usize) {
+                machine.parts.lent.give_back_left(machine.ring, place);
+            }
             engine.submit(count, machine)
         })?;
         state.settle(self.id)?;
         if full && state.with_ring(self.id, |engine, _| engine.queues.refuse(true))? {
             state.parts.world.faults.count(Fault::Overflow);
         }
-        if flags & IORING_ENTER_GETEVENTS == 0 || submitted < to_submit {
-            return Ok(submitted);
-        }
+        Ok(submitted)
+    }
+
+    /// Moves the clock until there are completions, or the time has run out.
+    fn wait(
+        &self,
+        state: &mut State,
+        submitted: u32,
+        min_complete: u32,
+        span_ns: Option<u64>,
+    ) -> Result<u32, Errno> {
         let deadline_ns = span_ns.map(|span_ns| state.parts.world.now_ns().saturating_add(span_ns));
         loop {
             let ready = state.with_ring(self.id, |engine, _| engine.queues.ready())?;
@@ -134,9 +161,7 @@ impl Shared {
                 // With nothing left that could happen, waiting is for ever: a signal ends it.
                 let next = next.ok_or(Errno::EINTR)?;
                 if deadline_ns.is_some_and(|deadline_ns| next >= deadline_ns) {
-                    self.host
-                        .whole
-                        .advance(&mut state, deadline_ns.unwrap_or(next));
+                    self.host.whole.advance(state, deadline_ns.unwrap_or(next));
                     state.settle(self.id)?;
                     let ready = state.with_ring(self.id, |engine, _| engine.queues.ready())?;
                     return if submitted > 0 || ready > 0 {
@@ -145,7 +170,7 @@ impl Shared {
                         Err(Errno::ETIME)
                     };
                 }
-                self.host.whole.advance(&mut state, next);
+                self.host.whole.advance(state, next);
             }
             state.settle(self.id)?;
         }
@@ -183,6 +208,9 @@ impl Shared {
                 let request = unsafe { read::<io_uring_buf_reg>(arg) };
                 let removed = state
                     .with_ring(self.id, |engine, _| engine.groups.remove_ring(request.bgid))?;
+                if removed.is_ok() {
+                    state.parts.lent.forget_group(self.id, request.bgid);
+                }
                 removed.map(|()| 0)
             }
             IORING_REGISTER_SYNC_CANCEL => {
