@@ -98,3 +98,40 @@ fn a_poll_can_get_another_mask_and_another_name() {
         (renamed, reap_sorted(ring, 2))
     });
 }
+
+#[test]
+fn a_cancel_comes_too_late_for_a_poll_that_was_ready_and_in_time_for_a_standing_one() {
+    let all = on_both(|ring| {
+        let (ours, _theirs) = unix_pair();
+        let fd = ours.as_raw_fd();
+        let mut all = Vec::new();
+        for (first, standing, mask) in [(0, false, OUT), (10, true, OUT), (20, false, IN)] {
+            push(ring, first, |sqe| {
+                if standing {
+                    sqe.prep_poll_multishot(fd, mask);
+                } else {
+                    sqe.prep_poll_add(fd, mask);
+                }
+            });
+            // In the same enter as the poll.
+            push(ring, first + 1, |sqe| {
+                sqe.prep_cancel64(first, 0);
+            });
+            all.extend(reap_sorted(ring, 2));
+        }
+        all
+    });
+    let results: Vec<_> = all.iter().map(|seen| seen.1).collect();
+    let cancelled = Err(Errno::ECANCELED);
+    assert_eq!(
+        results,
+        [
+            Ok(OUT),
+            Err(Errno::ENOENT),
+            cancelled,
+            Ok(0),
+            cancelled,
+            Ok(0)
+        ]
+    );
+}

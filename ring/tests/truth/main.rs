@@ -533,3 +533,12 @@ fn pipes() {
     with(&[Write("w", 3), Close("r"), Poll("w"), Write("w", 1)]);
     with(&[Read("w", 1), Write("r", 1)]);
 }
+
+#[test]
+fn a_cancel_comes_too_late_for_a_poll_that_was_ready_and_in_time_for_a_standing_one() {
+    // As io_uring of 6.18, to which the emulation is compared.
+    let results = Run::simulated(1).cancelled_polls();
+    let cancelled = [Err(Errno::ECANCELED), Ok(0)];
+    let ready = [Ok(libc::POLLOUT as u32), Err(Errno::ENOENT)];
+    assert_eq!(results, [ready, cancelled, cancelled]);
+}

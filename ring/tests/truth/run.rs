@@ -225,4 +225,35 @@ impl Run {
         }
         ready
     }
+
+    /// What becomes of polls that the same enter cancels, and of the cancels: of one that is ready,
+    /// one that is ready and stands, and one that waits.
+    pub(crate) fn cancelled_polls(mut self) -> [[Result<u32, Errno>; 2]; 3] {
+        self.pair(["near", "far"], libc::SOCK_STREAM).unwrap();
+        let fd = self.fds["near"].as_raw_fd();
+        let (_, ring) = self.world.as_mut().expect("a simulated world");
+        [
+            (false, libc::POLLOUT),
+            (true, libc::POLLOUT),
+            (false, libc::POLLIN),
+        ]
+        .map(|(standing, mask)| {
+            let sqe = ring.get_sqe().expect("there is room");
+            if standing {
+                sqe.prep_poll_multishot(fd, mask as u32);
+            } else {
+                sqe.prep_poll_add(fd, mask as u32);
+            }
+            sqe.set_user_data(0);
+            let sqe = ring.get_sqe().expect("there is room");
+            sqe.prep_cancel64(0, 0);
+            sqe.set_user_data(1);
+            ring.submit().expect("the world takes them");
+            let mut results = [Err(Errno::EBUSY); 2];
+            while let Some(cqe) = ring.pop() {
+                results[cqe.user_data() as usize] = cqe.result();
+            }
+            results
+        })
+    }
 }

@@ -50,6 +50,11 @@ impl World for Os {
         self.ready.arm(key, fd, mask)
     }
 
+    fn readiness(&mut self, fd: i32, mask: u32) -> u32 {
+        self.ready.look(fd);
+        ready::readiness(fd, mask)
+    }
+
     fn is_open(&self, fd: i32) -> bool {
         ready::is_open(fd)
     }

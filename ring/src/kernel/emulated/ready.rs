@@ -104,6 +104,20 @@ impl Ready {
         Ok(())
     }
 
+    /// Finds out whether the number still stands for the file that others wait for.
+    pub(super) fn look(&mut self, fd: i32) {
+        let entry = usize::try_from(fd).ok().and_then(|at| self.entries.get(at));
+        if let Some(entry) = entry
+            && entry.registered
+            && !entry.waiters.is_empty()
+        {
+            let (mask, generation) = (entry.mask, entry.generation);
+            if control(self.epoll, libc::EPOLL_CTL_MOD, fd, mask, generation).is_err() {
+                self.forget(fd);
+            }
+        }
+    }
+
     pub(super) fn disarm(&mut self, key: Key, fd: i32) {
         let entry = usize::try_from(fd)
             .ok()
@@ -171,6 +185,20 @@ impl Ready {
 
 /// The number in an event that stands for no descriptor of the user's.
 pub(super) const WAKE: u64 = u64::MAX;
+
+/// What poll(2) says of `fd` now; 0 for what is not open.
+pub(super) fn readiness(fd: i32, mask: u32) -> u32 {
+    let mut one = libc::pollfd {
+        fd,
+        events: mask as u16 as i16,
+        revents: 0,
+    };
+    // SAFETY: one entry, which is ours; it does not wait.
+    match unsafe { libc::poll(&raw mut one, 1, 0) } {
+        1 if one.revents & libc::POLLNVAL == 0 => u32::from(one.revents as u16),
+        _ => 0,
+    }
+}
 
 /// Whether `fd` names an open file.
 pub(super) fn is_open(fd: i32) -> bool {

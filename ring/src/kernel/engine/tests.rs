@@ -35,6 +35,10 @@ impl World for Script {
         Ok(())
     }
 
+    fn readiness(&mut self, _fd: i32, _mask: u32) -> u32 {
+        0
+    }
+
     fn disarm(&mut self, key: Key, _fd: i32) {
         self.armed.retain(|(armed, _)| *armed != key);
     }

@@ -48,6 +48,9 @@ pub(crate) trait World {
         true
     }
 
+    /// What `fd` is ready for now, of `mask` at least; 0 where that cannot be told.
+    fn readiness(&mut self, fd: i32, mask: u32) -> u32;
+
     /// Reports no more to this request.
     fn disarm(&mut self, key: Key, fd: i32);
 

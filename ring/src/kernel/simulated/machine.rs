@@ -340,6 +340,12 @@ impl World for Machine<'_> {
         waiting.arm(world, self.ring, key, object, mask)
     }
 
+    fn readiness(&mut self, fd: i32, _mask: u32) -> u32 {
+        let object = self.parts.descriptors.object(fd);
+        let ready = object.and_then(|object| self.parts.world.readiness(object));
+        ready.unwrap_or(0)
+    }
+
     fn disarm(&mut self, key: Key, _fd: i32) {
         let Parts { world, waiting, .. } = &mut *self.parts;
         waiting.disarm(world, self.ring, key);
