@@ -39,12 +39,19 @@ pub(super) enum Event {
     },
     /// A datagram that was sent from this socket found nobody.
     Unreachable(Id),
-    /// A packet has waited long for a wire: its sender gives up.
-    GiveUp(Id),
+    /// A packet has waited long for a wire: its sender gives up, if it waits still since then.
+    GiveUp { sender: Id, hold: u64 },
     /// Work on a file has ended, or what a fault delayed is due.
     Job(u64),
     /// A wire that a fault has cut is mended.
     Mend(HostId, HostId),
+}
+
+/// A packet that waits for a wire.
+#[derive(Debug)]
+pub(super) struct Held {
+    number: u64,
+    packet: Event,
 }
 
 impl Event {
@@ -63,7 +70,7 @@ impl Event {
             Event::Knock { from, tries, .. } => from.0 << 24 ^ 6 << 20 ^ u64::from(*tries),
             Event::Datagram { sender, bytes, .. } => sender.0 << 24 ^ 7 << 20 ^ bytes.len() as u64,
             Event::Unreachable(id) => id.0 << 24 ^ 8 << 20,
-            Event::GiveUp(id) => id.0 << 24 ^ 9 << 20,
+            Event::GiveUp { sender, .. } => sender.0 << 24 ^ 9 << 20,
             Event::Job(number) => number << 24 ^ 10 << 20,
             Event::Mend(one, other) => (one.0 as u64) << 24 ^ 11 << 20 ^ other.0 as u64,
         }
@@ -142,12 +149,12 @@ impl World {
 
     pub(super) fn happen(&mut self, event: Event) {
         match event {
-            Event::Packet { from, to, .. } if self.waits_for_wire(from, to) => {
-                if let Event::Packet { sender, .. } = &event {
-                    self.events
-                        .put(self.now_ns() + GIVE_UP_NS, Event::GiveUp(*sender));
-                }
-                self.held.push(event);
+            Event::Packet {
+                from, sender, to, ..
+            } if self.waits_for_wire(from, to) => {
+                let hold = self.hold_back(event);
+                let at_ns = self.now_ns() + GIVE_UP_NS;
+                self.events.put(at_ns, Event::GiveUp { sender, hold });
             }
             Event::Packet {
                 from,
@@ -184,7 +191,11 @@ impl World {
                     self.stir(id);
                 }
             }
-            Event::GiveUp(id) => self.give_up(id),
+            Event::GiveUp { sender, hold } => {
+                if self.held.iter().any(|held| held.number == hold) {
+                    self.break_stream(sender, Errno::ETIMEDOUT);
+                }
+            }
             Event::Job(number) => self.job_finished(number),
             Event::Mend(one, other) => {
                 self.wires.set_disturbed(one, other, false);
@@ -210,14 +221,12 @@ impl World {
         }
     }
 
-    fn give_up(&mut self, id: Id) {
-        let still_held = self
-            .held
-            .iter()
-            .any(|event| matches!(event, Event::Packet { sender, .. } if *sender == id));
-        if still_held {
-            self.break_stream(id, Errno::ETIMEDOUT);
-        }
+    /// Keeps a packet until its wire is mended, under a number of its own.
+    fn hold_back(&mut self, packet: Event) -> u64 {
+        self.holds += 1;
+        let number = self.holds;
+        self.held.push(Held { number, packet });
+        number
     }
 
     /// Breaks one end of a stream, without telling the other.
@@ -234,17 +243,17 @@ impl World {
 
     /// Packets that have waited for a wire go on their way, if it is mended.
     pub(super) fn retransmit(&mut self) {
-        for event in std::mem::take(&mut self.held) {
-            let Event::Packet { from, to, .. } = event else {
+        for held in std::mem::take(&mut self.held) {
+            let Event::Packet { from, to, .. } = held.packet else {
                 continue;
             };
             if self.waits_for_wire(from, to) {
-                self.held.push(event);
+                self.held.push(held);
                 continue;
             }
             let host = self.objects.get(&to).map_or(from, |target| target.host);
             let at_ns = self.now_ns() + self.wires.latency_ns(&mut self.rng, from, host);
-            self.events.put(at_ns, event);
+            self.events.put(at_ns, held.packet);
         }
     }
 

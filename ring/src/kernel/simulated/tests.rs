@@ -146,6 +146,26 @@ fn a_wire_that_stays_cut_times_the_sender_out() {
 }
 
 #[test]
+fn a_wire_that_was_mended_in_time_times_nobody_out_when_it_is_cut_again() {
+    let (mut world, one, other) = world(3);
+    let (client, server) = connected(&mut world, one, other);
+    let begin_ns = world.now_ns();
+    let at = |seconds: u64| begin_ns + seconds * 1_000_000_000;
+    for (cut, mended, bytes) in [(0, 900, b"some"), (910, 950, b"more")] {
+        world.advance_to(at(cut));
+        world.wires.set_cut(one, other, true);
+        assert_eq!(world.send(client, bytes, None), Ok(4));
+        world.advance_to(at(mended));
+        world.wires.set_cut(one, other, false);
+        world.retransmit();
+        world.advance_to(at(mended + 1));
+        assert_eq!(read(&mut world, server, 9).as_deref(), Ok(&bytes[..]));
+    }
+    world.advance_to(at(952));
+    assert_eq!(world.send(client, b"last", None), Ok(4));
+}
+
+#[test]
 fn datagrams_are_lost_doubled_and_refused() {
     let (mut world, one, other) = world(5);
     world.wires.network.lost_per_mille = 300;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use super::address::Address;
-use super::deliver::Event;
+use super::deliver::{Event, Held};
 use super::events::Events;
 use super::faults::Faults;
 use super::network::{HostId, Network, Wires};
@@ -27,7 +27,9 @@ pub(super) struct World {
     pub(super) wires: Wires,
     pub(super) events: Events<Event>,
     /// Packets of streams that wait for a wire to be mended, in their order.
-    pub(super) held: Vec<Event>,
+    pub(super) held: Vec<Held>,
+    /// Packets that have waited so far.
+    pub(super) holds: u64,
     pub(super) objects: BTreeMap<Id, Object>,
     now_ns: u64,
     made: u64,
@@ -86,6 +88,7 @@ impl World {
             wires: Wires::new(network),
             events: Events::new(),
             held: Vec::new(),
+            holds: 0,
             objects: BTreeMap::new(),
             now_ns: START_NS,
             made: 0,
