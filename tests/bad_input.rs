@@ -57,6 +57,32 @@ fn a_memory_limit_is_named() {
     });
 }
 
+#[test]
+fn a_program_without_the_hooks_of_a_simulation_is_told_what_it_lacks() {
+    for mut builder in [current_thread(RecvMode::Auto), multi_thread(RecvMode::Auto)] {
+        let built = builder.kernel(KernelKind::Simulated).build();
+        let error = built.expect_err("this program has none");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("sim_install!"), "{error}");
+    }
+}
+
+#[test]
+fn the_name_of_no_kernel_is_told_with_those_there_are() {
+    const NAME: &str = "the_name_of_no_kernel_is_told_with_those_there_are";
+    in_child(NAME, || {
+        // SAFETY: this process runs this test alone.
+        unsafe { std::env::set_var("ANNULUS_KERNEL", "imaginary") };
+        let built = current_thread(RecvMode::Auto).build();
+        let error = built.expect_err("there is no such kernel");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let text = error.to_string();
+        for name in ["imaginary", "auto", "uring", "emulated", "simulated"] {
+            assert!(text.contains(name), "{text}");
+        }
+    });
+}
+
 /// A task that counts while others meet their errors.
 fn heartbeat(runtime: &Runtime) -> Arc<AtomicU64> {
     let beats = Arc::new(AtomicU64::new(0));

@@ -55,6 +55,10 @@ pub(super) fn kernel() -> io::Result<Kernel> {
         return Ok(kernel.clone());
     }
     let kernel = KernelKind::Auto.choose(Mask::NONE)?.kernel;
+    if matches!(kernel, Kernel::Simulated(_)) {
+        // Each thread's is another.
+        return Ok(kernel);
+    }
     Ok(OUTSIDE.get_or_init(|| kernel).clone())
 }
 
@@ -103,8 +107,8 @@ pub(super) fn internet(addr: SockAddr) -> io::Result<SocketAddr> {
 /// With debug assertions, if it does: it would block the worker.
 #[track_caller]
 pub(super) fn expect_ours(operation: &str, fd: &impl AsFd) -> io::Result<()> {
-    if sim::seed().is_some() {
-        return if Home::current().kernel().knows(fd.as_fd()) {
+    if let Some(kernel) = sim::kernel_in_context() {
+        return if kernel.knows(fd.as_fd()) {
             Ok(())
         } else {
             sim::refuse(

@@ -16,7 +16,7 @@ use super::{Handle, LocalOptions, LocalRuntime, Runtime, worker};
 use crate::op::allowed;
 use crate::op::pool::{BUFFERS, BUFFERS_MAX};
 use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
-use crate::sim;
+use crate::sim::{self, Alone};
 use crate::time::clock::Clock;
 
 /// How long the end of a runtime waits for operations that it has cancelled.
@@ -26,6 +26,9 @@ const SQ_ENTRIES: u32 = 256;
 /// Completion queue entries of each ring.
 const CQ_ENTRIES: u32 = 4096;
 
+/// Workers where the kernel is simulated: machines differ, and runs should not.
+const SIMULATED_WORKERS: usize = 2;
+
 type ThreadName = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What the threads of a runtime call when they sleep for want of tasks.
@@ -33,6 +36,16 @@ type ThreadName = Arc<dyn Fn() -> String + Send + Sync>;
 pub(crate) struct Hooks {
     pub(crate) on_park: Option<Callback>,
     pub(crate) on_unpark: Option<Callback>,
+}
+
+/// Who drives the cores.
+enum Drive {
+    /// Threads of the runtime, or whoever blocks on it.
+    Threads,
+    /// A simulation of several hosts.
+    Stepped,
+    /// Whoever blocks on it, as far as that steps all that is in this world.
+    Alone(Arc<Alone>),
 }
 
 /// Builds a [`Runtime`] with other than the default settings.
@@ -306,7 +319,8 @@ impl Builder {
     /// the sysctl `kernel.io_uring_disabled`, [`OutOfMemory`](io::ErrorKind::OutOfMemory) for the
     /// limit of locked memory. [`InvalidInput`](io::ErrorKind::InvalidInput) for an unknown name in
     /// that variable. Else what descriptors (EMFILE) or threads (EAGAIN) met. `Unsupported` on a
-    /// thread that simulates: see [`sim`](crate::sim#limits).
+    /// thread that simulates (see [`sim`](crate::sim#limits)), and for
+    /// [`KernelKind::Simulated`] in a program without [`sim_install!`](crate::sim_install).
     pub fn build(&mut self) -> io::Result<Runtime> {
         Ok(Runtime::new_with(self.build_handle()?))
     }
@@ -332,31 +346,49 @@ impl Builder {
     /// A runtime over `kernel` whose cores nobody drives but who calls
     /// [`worker::step`](super::worker::step).
     pub(crate) fn build_stepped(&mut self, kernel: &Kernel) -> io::Result<Runtime> {
-        self.blocking_threads_max = 0;
         let rings = self.rings(kernel, self.workers()?)?;
-        Ok(Runtime::new_with(self.assemble(kernel, rings, true)?))
+        let handle = self.assemble(kernel, rings, Drive::Stepped)?;
+        Ok(Runtime::new_with(handle))
     }
 
     fn build_handle(&mut self) -> io::Result<Handle> {
-        sim::refuse(
-            "Builder::build",
-            "a simulated host has a runtime already, whose tasks annulus::spawn starts; another \
-             one would run beside the simulation, by the real clock",
-        )?;
+        if sim::seed().is_some() {
+            return Err(sim::left(
+                "Builder::build",
+                "a simulated host has a runtime already, whose tasks annulus::spawn starts; \
+                 another one would run beside the simulation, by the real clock",
+            ));
+        }
         let single = self.flavor != Flavor::MultiThread;
         assert!(
             single || !self.start_paused,
             "`start_paused` requires the `current_thread` runtime"
         );
+        let (kind, why) = self.kernel.resolve()?;
+        if kind == KernelKind::Simulated {
+            let workers = if single {
+                1
+            } else {
+                self.workers_or(SIMULATED_WORKERS)?
+            };
+            let alone = Alone::here_or_new()?;
+            let kernel = alone.kernel().clone();
+            let rings = self.rings(&kernel, workers)?;
+            let handle = self.assemble(&kernel, rings, Drive::Alone(alone.clone()))?;
+            alone.add(handle.scheduler());
+            Chosen { kernel, why }.log();
+            return Ok(handle);
+        }
         let workers = if single { 1 } else { self.workers()? };
         let (chosen, rings) = self.open_rings(workers)?;
-        let handle = self.assemble(&chosen.kernel, rings, false)?;
+        let handle = self.assemble(&chosen.kernel, rings, Drive::Threads)?;
         chosen.log();
         Ok(handle)
     }
 
-    /// A runtime with a worker for each ring. `stepped`: without threads.
-    fn assemble(&self, kernel: &Kernel, rings: Vec<Ring>, stepped: bool) -> io::Result<Handle> {
+    /// A runtime with a worker for each ring.
+    fn assemble(&self, kernel: &Kernel, rings: Vec<Ring>, drive: Drive) -> io::Result<Handle> {
+        let stepped = !matches!(drive, Drive::Threads);
         let single = self.flavor != Flavor::MultiThread;
         let workers = rings.len();
         let id = super::Id::next().0;
@@ -394,13 +426,23 @@ impl Builder {
             home.put_core(core);
         }
         let first = single.then(|| Arc::downgrade(&homes[0]));
-        let blocking = self.blocking_pool(first.map(|home| {
+        let on_idle = first.map(|home| {
             Arc::new(move || home.upgrade().into_iter().for_each(|home| home.unpark())) as Callback
-        }));
+        });
+        let threads_max = if stepped {
+            0
+        } else {
+            self.blocking_threads_max
+        };
+        let blocking = self.blocking_pool(threads_max, on_idle);
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
             id,
             flavor: self.flavor,
             stepped,
+            alone: match drive {
+                Drive::Alone(alone) => Some(alone),
+                Drive::Threads | Drive::Stepped => None,
+            },
             clock,
             homes,
             stealers,
@@ -459,9 +501,9 @@ impl Builder {
         (0..workers).map(open).collect()
     }
 
-    fn blocking_pool(&self, on_idle: Option<Callback>) -> BlockingPool {
+    fn blocking_pool(&self, threads_max: usize, on_idle: Option<Callback>) -> BlockingPool {
         BlockingPool::new(BlockingConfig {
-            threads_max: self.blocking_threads_max,
+            threads_max,
             keep_alive: self.thread_keep_alive,
             thread_name: self.thread_name.clone(),
             stack_size: self.thread_stack_size_bytes,
@@ -472,6 +514,11 @@ impl Builder {
     }
 
     fn workers(&self) -> io::Result<usize> {
+        self.workers_or(std::thread::available_parallelism().map_or(1, |threads| threads.get()))
+    }
+
+    /// How many are asked for, else `default`.
+    fn workers_or(&self, default: usize) -> io::Result<usize> {
         if let Some(workers) = self.worker_threads {
             return Ok(workers);
         }
@@ -483,7 +530,7 @@ impl Builder {
                 )),
                 Ok(workers) => Ok(workers),
             },
-            Err(_) => Ok(std::thread::available_parallelism().map_or(1, |threads| threads.get())),
+            Err(_) => Ok(default),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(scheduler: Arc<Scheduler>) -> Handle {
+    pub(crate) fn new(scheduler: Arc<Scheduler>) -> Handle {
         Handle { scheduler }
     }
 
@@ -102,6 +102,10 @@ impl Handle {
     /// [`sim`](crate::sim#limits).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        if let Some(alone) = self.scheduler.alone() {
+            let with_core = self.scheduler.flavor == Flavor::CurrentThread;
+            return alone.block_on(self, with_core, future);
+        }
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
@@ -115,6 +119,9 @@ impl Handle {
     /// Runs a future on the thread that a local runtime belongs to.
     #[track_caller]
     pub(super) fn block_on_local<F: Future>(&self, future: F) -> F::Output {
+        if let Some(alone) = self.scheduler.alone() {
+            return alone.block_on(self, true, future);
+        }
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());

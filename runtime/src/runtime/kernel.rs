@@ -1,9 +1,10 @@
 #![forbid(unsafe_code)]
-//! Which kernel a runtime gets: Linux's io_uring, or its emulation where that is refused.
+//! Which kernel a runtime gets: Linux's io_uring, its emulation where that is refused, or a
+//! simulated one.
 //!
 //! ```text
-//!   Builder::kernel   Uring, Emulated: that one, or an error
-//!                     Auto: ANNULUS_KERNEL   uring, emulated: that one, or an error
+//!   Builder::kernel   Uring, Emulated, Simulated: that one, or an error
+//!                     Auto: ANNULUS_KERNEL   uring, emulated, simulated: that one, or an error
 //!                                            auto, not set: io_uring, else its emulation
 //! ```
 
@@ -11,6 +12,8 @@ use std::io;
 
 use annulus_ring::kernel::SetupCause;
 use annulus_ring::{Kernel, Mask, SetupError, Version};
+
+use crate::sim::Alone;
 
 /// The variable that chooses where [`KernelKind::Auto`] would.
 const VARIABLE: &str = "ANNULUS_KERNEL";
@@ -47,8 +50,8 @@ fn mask_named(name: Option<&str>) -> Option<Mask> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KernelKind {
-    /// What the environment variable ANNULUS_KERNEL names (`uring`, `emulated`); without it Linux's
-    /// io_uring, and its emulation where io_uring is missing, forbidden (by a seccomp profile, the
+    /// What the environment variable ANNULUS_KERNEL names (`uring`, `emulated`, `simulated`);
+    /// without it Linux's io_uring, and its emulation where io_uring is missing, forbidden (by a seccomp profile, the
     /// sysctl `kernel.io_uring_disabled`, a security module), older than Linux 5.19, or over a
     /// memory limit.
     #[default]
@@ -59,6 +62,11 @@ pub enum KernelKind {
     /// the runtime's promises, and is slower: more system calls for each operation, and a thread
     /// for each that works on a file.
     Emulated,
+    /// A simulated machine, for tests: clock, network, files and scheduling follow from the seed
+    /// that ANNULUS_SEED names, 0 without it. It has no threads: `block_on` runs workers and
+    /// blocking closures by turns, and a test that sleeps for an hour takes no time. What its
+    /// limits are says [`sim`](crate::sim#one-host-by-a-variable).
+    Simulated,
 }
 
 /// A kernel, and why it is this one.
@@ -91,7 +99,8 @@ impl KernelKind {
             return Ok(KernelKind::Auto);
         };
         KernelKind::named(text.to_str()).ok_or_else(|| {
-            let problem = format!("{VARIABLE} must be auto, uring or emulated, not {text:?}");
+            let problem =
+                format!("{VARIABLE} must be auto, uring, emulated or simulated, not {text:?}");
             io::Error::new(io::ErrorKind::InvalidInput, problem)
         })
     }
@@ -101,8 +110,21 @@ impl KernelKind {
             "" | "auto" => Some(KernelKind::Auto),
             "uring" => Some(KernelKind::Uring),
             "emulated" => Some(KernelKind::Emulated),
+            "simulated" => Some(KernelKind::Simulated),
             _ => None,
         }
+    }
+
+    /// What the builder or the variable says, and which of them does.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name in the variable.
+    pub(crate) fn resolve(self) -> io::Result<(KernelKind, Why)> {
+        Ok(match self {
+            KernelKind::Auto => (KernelKind::from_variable()?, Why::Variable),
+            kind => (kind, Why::Asked),
+        })
     }
 
     /// The kernel of this kind, with what `mask` says hidden.
@@ -110,13 +132,20 @@ impl KernelKind {
     /// # Errors
     ///
     /// An unknown name in the variable; why there is no io_uring, where it has to be that or may
-    /// not be given up for this reason.
+    /// not be given up for this reason. A simulated kernel is one of a runtime on this thread.
     pub(crate) fn choose(self, mask: Mask) -> io::Result<Chosen> {
-        let (kind, asked) = match self {
-            KernelKind::Auto => (KernelKind::from_variable()?, Why::Variable),
-            kind => (kind, Why::Asked),
-        };
+        let (kind, asked) = self.resolve()?;
         match kind {
+            KernelKind::Simulated => {
+                let alone = Alone::here().ok_or_else(|| {
+                    let problem = "there is no simulated world before a runtime is built";
+                    io::Error::new(io::ErrorKind::Unsupported, problem)
+                })?;
+                Ok(Chosen {
+                    kernel: alone.kernel().clone(),
+                    why: asked,
+                })
+            }
             KernelKind::Uring => Ok(Chosen {
                 kernel: Kernel::uring(mask)?,
                 why: asked,
@@ -196,6 +225,8 @@ mod tests {
         assert_eq!(KernelKind::named(Some("uring")), Some(KernelKind::Uring));
         let emulated = KernelKind::named(Some("emulated"));
         assert_eq!(emulated, Some(KernelKind::Emulated));
+        let simulated = KernelKind::named(Some("simulated"));
+        assert_eq!(simulated, Some(KernelKind::Simulated));
         assert_eq!(KernelKind::named(Some("epoll")), None);
         assert_eq!(KernelKind::named(None), None);
         assert_eq!(name(&Kernel::emulated(Mask::NONE)), "emulated");

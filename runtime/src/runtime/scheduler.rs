@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use annulus_ring::Errno;
+use annulus_ring::{Errno, Kernel};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 
 use super::Handle;
@@ -19,6 +19,7 @@ use super::blocking::BlockingPool;
 use super::builder::Hooks;
 use crate::context::{self, ThreadId};
 use crate::reactor::{Core, Home};
+use crate::sim::Alone;
 use crate::task::{Id, JoinHandle, OwnedTasks, Schedule, Task, quietly};
 use crate::time::clock::Clock;
 
@@ -36,6 +37,8 @@ pub(crate) struct Scheduler {
     pub(super) flavor: Flavor,
     /// Nobody drives the cores but who calls [`worker::step`](super::worker::step).
     pub(super) stepped: bool,
+    /// The world whose `block_on` does, if that is this runtime's.
+    alone: Option<Arc<Alone>>,
     /// The thread of a local runtime.
     pub(super) local_thread: Option<ThreadId>,
     pub(super) clock: Arc<Clock>,
@@ -74,6 +77,7 @@ pub(super) struct SchedulerConfig {
     pub(super) id: u64,
     pub(super) flavor: Flavor,
     pub(super) stepped: bool,
+    pub(super) alone: Option<Arc<Alone>>,
     pub(super) clock: Arc<Clock>,
     pub(super) homes: Vec<Arc<Home>>,
     pub(super) stealers: Vec<Stealer<Task>>,
@@ -93,6 +97,7 @@ impl Scheduler {
             id: config.id,
             flavor: config.flavor,
             stepped: config.stepped,
+            alone: config.alone,
             local_thread: match config.flavor {
                 Flavor::Local => context::thread_id(),
                 Flavor::CurrentThread | Flavor::MultiThread => None,
@@ -121,6 +126,27 @@ impl Scheduler {
     /// Whether each core has a thread that drives it.
     fn has_threads(&self) -> bool {
         self.flavor == Flavor::MultiThread && !self.stepped
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.homes.len()
+    }
+
+    pub(crate) fn kernel(&self) -> &Kernel {
+        self.homes[0].kernel()
+    }
+
+    /// The simulated world that this runtime is alone in.
+    pub(crate) fn alone(&self) -> Option<&Arc<Alone>> {
+        self.alone.as_ref()
     }
 
     /// The home of an object that is made outside of the workers.
@@ -318,6 +344,7 @@ impl Scheduler {
                 || std::thread::scope(|scope| drop(scope.spawn(|| self.finish(handle))));
             return quietly(elsewhere);
         }
+        let _visit = self.alone.as_ref().map(Alone::visit);
         let _entered = context::enter(handle.clone());
         let (deadline, mut cores) = {
             let mut state = self.shutdown_guard();

@@ -88,6 +88,29 @@ pub(crate) fn next_timer(handle: &Handle, index: usize) -> Option<std::time::Dur
     handle.scheduler().clock().time_until(tick)
 }
 
+/// Moves the clock of this core, if it stands, to the next timer. False if it runs, or there is
+/// none.
+pub(crate) fn advance_paused(handle: &Handle, index: usize) -> bool {
+    let clock = handle.scheduler().clock();
+    let advance = |core: &Core| {
+        let next = core.table().next_timer();
+        next.is_some_and(|tick| clock.auto_advance_to(tick))
+    };
+    clock.is_paused() && ask_core(handle, index, advance).unwrap_or(false)
+}
+
+/// Calls `poll` as a task of the only core of a runtime would be, if no other thread has that, and
+/// looks at the ring after.
+pub(crate) fn poll_with_core(handle: &Handle, poll: impl FnOnce()) {
+    let scheduler = handle.scheduler();
+    let _entered = context::enter(handle.clone());
+    let _mark = context::forbid_blocking();
+    let driving = scheduler.homes[0].take_core().map(Driving::begin);
+    poll();
+    Loop::new(scheduler, 0).turn();
+    driving.into_iter().for_each(Driving::end);
+}
+
 fn ask_core<R>(handle: &Handle, index: usize, ask: impl FnOnce(&Core) -> R) -> Option<R> {
     let home = &handle.scheduler().homes[index];
     let core = home.take_core()?;
@@ -386,11 +409,6 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         handle.scheduler().flavor == Flavor::MultiThread && own != Some(false),
         "can call blocking only when running on the multi-threaded runtime"
     );
-    if handle.scheduler().stepped {
-        // One thread drives every core: there is none to hand this one to.
-        let _allowed = context::allow_blocking();
-        return f();
-    }
     let Some(core) = context::take_core() else {
         // The task was in such a closure before: its core has gone.
         let _allowed = context::allow_blocking();
@@ -406,7 +424,10 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     core.leave();
     home.put_core(core);
     let _back = TakeBack { home };
-    if let Err(error) = start(&handle, index) {
+    // Whoever steps the cores by turns needs no thread for this one.
+    if !handle.scheduler().stepped
+        && let Err(error) = start(&handle, index)
+    {
         trace::warn!(
             "block_in_place found no thread for its core, whose tasks and operations wait: {error}"
         );

@@ -1,4 +1,4 @@
-//! Steps the workers of all hosts, and moves the clock when they have nothing to do.
+//! The hosts of a simulation: how they begin, go on, and end.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -11,29 +11,24 @@ use annulus_ring::Kernel;
 use annulus_ring::kernel::{Faults, Installed, Network, Simulated, SimulatedWorld};
 
 use super::inside::Mark;
-use super::watch::Watch;
+use super::steps::{Stepped, Steps};
 use super::{Configure, Outcome, Software};
-use crate::runtime::{Builder, Runtime, worker};
+use crate::runtime::{Builder, Runtime};
 use crate::task::JoinHandle;
 
 /// How much simulated time may pass, unless the test says otherwise.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 /// Workers of each host, unless the test says otherwise.
 const WORKERS: usize = 2;
-/// What a step of a worker takes at most.
-const STEP_NS_MAX: u64 = 20_000;
-/// Tasks that a worker polls in a step at most; the seed chooses.
-const POLLS_MAX: u64 = 8;
 
 pub(super) struct Driver {
     pub(super) seed: u64,
-    world: SimulatedWorld,
+    steps: Steps,
     machines: Vec<Machine>,
     /// Of hosts that are added from now on.
     pub(super) settings: Settings,
     started_ns: u64,
     end_ns: u64,
-    watch: Watch,
     /// Last: what ends with the machines still asks the world.
     _installed: Installed,
     _mark: Mark,
@@ -65,6 +60,15 @@ impl Machine {
     fn is_awaited(&self) -> bool {
         self.is_client && !self.done && self.running.is_some()
     }
+
+    fn stepped(&self) -> Option<Stepped<'_>> {
+        let running = self.running.as_ref()?;
+        Some(Stepped {
+            name: &self.name,
+            handle: running.runtime.handle(),
+            workers: self.settings.workers,
+        })
+    }
 }
 
 struct Running {
@@ -72,38 +76,18 @@ struct Running {
     runtime: Runtime,
 }
 
-/// Something that can go on.
-#[derive(Clone, Copy)]
-enum Actor {
-    Worker {
-        machine: usize,
-        index: usize,
-    },
-    /// A blocking closure.
-    Closure {
-        machine: usize,
-    },
-}
-
 impl Driver {
     #[track_caller]
     pub(super) fn new(seed: u64) -> Driver {
-        assert!(
-            Installed::works(),
-            "a simulation replays only where it decides what the C library says: put \
-             `annulus::sim_install!();` at the top of the program"
-        );
+        assert!(Installed::works(), "{}", super::NO_HOOKS);
         let world = SimulatedWorld::new(seed, Network::default(), Faults::none())
             .expect("a descriptor for the world");
-        world.set_may_repeat(crate::op::may_repeat);
-        // Before the hooks: its thread's clock is a real one.
-        let watch = Watch::start(seed);
-        world.set_may_repeat(crate::op::may_repeat);
+        let steps = Steps::new(world.clone(), seed);
         let installed = world.install(seed);
         let started_ns = world.now_ns();
         Driver {
             seed,
-            world,
+            steps,
             machines: Vec::new(),
             settings: Settings {
                 workers: WORKERS,
@@ -112,18 +96,17 @@ impl Driver {
             },
             started_ns,
             end_ns: started_ns + DURATION_MAX.as_nanos() as u64,
-            watch,
             _installed: installed,
             _mark: Mark::new(seed),
         }
     }
 
     pub(super) fn set_network(&mut self, network: Network) {
-        self.world.set_network(network);
+        self.steps.world.set_network(network);
     }
 
     pub(super) fn set_faults(&mut self, faults: &Faults) {
-        self.world.set_faults(faults);
+        self.steps.world.set_faults(faults);
     }
 
     pub(super) fn set_duration_max(&mut self, duration: Duration) {
@@ -132,15 +115,15 @@ impl Driver {
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.world.now_ns() - self.started_ns)
+        Duration::from_nanos(self.steps.world.now_ns() - self.started_ns)
     }
 
     pub(super) fn faults(&self) -> Faults {
-        self.world.faults()
+        self.steps.world.faults()
     }
 
     pub(super) fn trace(&self) -> u64 {
-        self.world.trace()
+        self.steps.world.trace()
     }
 
     // ---- Hosts --------------------------------------------------------------------------
@@ -150,7 +133,7 @@ impl Driver {
         let taken = self.machines.iter().any(|machine| machine.name == name);
         assert!(!taken, "there is a host {name:?} in this world already");
         let settings = self.settings.clone();
-        let kernel = self.world.add_host(name);
+        let kernel = self.steps.world.add_host(name);
         if let Some(descriptors) = settings.descriptors_max {
             kernel.set_descriptors_max(descriptors);
         }
@@ -194,7 +177,7 @@ impl Driver {
     #[track_caller]
     pub(super) fn set_cut(&mut self, one: &str, other: &str, cut: bool) {
         let [one, other] = [one, other].map(|name| self.machine(name).kernel.clone());
-        self.world.set_cut(&one, &other, cut);
+        self.steps.world.set_cut(&one, &other, cut);
     }
 
     #[track_caller]
@@ -243,7 +226,7 @@ impl Driver {
     ///
     /// If lent memory was not left alone.
     fn left_alone(&self, name: &str) -> Outcome {
-        match self.world.take_violation() {
+        match self.steps.world.take_violation() {
             Some(violation) => Err(self.failure(&format!("on {name}: {violation}"))),
             None => Ok(()),
         }
@@ -253,7 +236,7 @@ impl Driver {
 
     pub(super) fn run(&mut self) -> Outcome {
         while !self.step_or_advance(self.end_ns)? {
-            if self.world.now_ns() >= self.end_ns {
+            if self.steps.world.now_ns() >= self.end_ns {
                 let limit = Duration::from_nanos(self.end_ns - self.started_ns);
                 let unfinished = self.unfinished();
                 return Err(self.failure(&format!(
@@ -269,8 +252,8 @@ impl Driver {
         duration: Duration,
     ) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let until_ns = self.world.now_ns().saturating_add(duration_ns);
-        while self.world.now_ns() < until_ns {
+        let until_ns = self.steps.world.now_ns().saturating_add(duration_ns);
+        while self.steps.world.now_ns() < until_ns {
             if self.step_or_advance(until_ns)? {
                 return Ok(true);
             }
@@ -281,87 +264,15 @@ impl Driver {
     /// Lets one actor go on, or moves the clock, not beyond `until_ns`. True when all clients have
     /// ended.
     fn step_or_advance(&mut self, until_ns: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
-        let actors = self.actors();
-        if actors.is_empty() {
-            self.advance(until_ns)?;
-        } else {
-            let place = self.world.choose(actors.len() as u64) as usize;
-            self.step(actors[place])?;
-        }
-        self.collect()
-    }
-
-    fn actors(&self) -> Vec<Actor> {
-        let mut actors = Vec::new();
-        for (machine, it) in self.machines.iter().enumerate() {
-            let Some(running) = &it.running else { continue };
-            let handle = running.runtime.handle();
-            let busy = (0..it.settings.workers).filter(|&index| worker::has_work(handle, index));
-            actors.extend(busy.map(|index| Actor::Worker { machine, index }));
-            if handle.scheduler().blocking.has_queued() {
-                actors.push(Actor::Closure { machine });
-            }
-        }
-        actors
-    }
-
-    /// Lets one actor go on for a moment.
-    ///
-    /// # Errors
-    ///
-    /// If it asks for an operation that is not simulated.
-    fn step(&mut self, actor: Actor) -> Outcome {
-        let polls = 1 + self.world.choose(POLLS_MAX) as u32;
-        let (Actor::Worker { machine, .. } | Actor::Closure { machine }) = actor;
-        let machine = &self.machines[machine];
-        if let Some(running) = &machine.running {
-            let handle = running.runtime.handle();
-            let step = self.watch.step(&machine.name);
-            match actor {
-                Actor::Worker { index, .. } => worker::step(handle, index, polls),
-                Actor::Closure { .. } => {
-                    let _entered = handle.enter();
-                    let blocking = &handle.scheduler().blocking;
-                    blocking.run_one(|site| step.runs_closure(site));
-                }
-            }
-        }
-        let name = &machine.name;
-        if let Some(opcode) = self.world.take_left_by() {
+        let stepped: Vec<Stepped<'_>> = self.machines.iter().filter_map(Machine::stepped).collect();
+        let went_on = self.steps.go_on(&stepped, None, until_ns);
+        if !went_on.map_err(|text| self.failure(&text))? {
+            let unfinished = self.unfinished();
             return Err(self.failure(&format!(
-                "{name} left the simulated world: the operation {opcode} is not simulated"
+                "nothing is left that could happen, but {unfinished} waits"
             )));
         }
-        self.left_alone(name)?;
-        let step_ns = 1 + self.world.choose(STEP_NS_MAX);
-        self.world.advance_to(self.world.now_ns() + step_ns);
-        Ok(())
-    }
-
-    /// Moves the clock to whatever happens next.
-    fn advance(&mut self, until_ns: u64) -> Outcome {
-        let now_ns = self.world.now_ns();
-        let timers = self.machines.iter().filter_map(|machine| {
-            let running = machine.running.as_ref()?;
-            let handle = running.runtime.handle();
-            (0..machine.settings.workers)
-                .filter_map(|index| worker::next_timer(handle, index))
-                .min()
-        });
-        let timer = timers
-            .min()
-            .map(|left| now_ns.saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)));
-        let next = timer.into_iter().chain(self.world.next_ns()).min();
-        match next {
-            Some(next) => self.world.advance_to(next.clamp(now_ns, until_ns)),
-            None => {
-                let unfinished = self.unfinished();
-                return Err(self.failure(&format!(
-                    "nothing is left that could happen, but {unfinished} waits"
-                )));
-            }
-        }
-        Ok(())
+        self.collect()
     }
 
     /// Looks at software that has ended.

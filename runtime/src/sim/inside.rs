@@ -5,6 +5,10 @@ use std::cell::Cell;
 use std::io;
 use std::marker::PhantomData;
 
+use annulus_ring::Kernel;
+
+use crate::context;
+
 /// Why no future can be blocked on.
 pub(crate) const BLOCKED: &str = "block_on leaves the simulated world: all hosts run on this \
     thread, so whatever the future waits for could not happen. Spawn it, or await it";
@@ -34,17 +38,28 @@ pub(crate) fn seed() -> Option<u64> {
     SEED.try_with(Cell::get).unwrap_or(None)
 }
 
+/// The kernel of the runtime in context, where that is a simulated one.
+pub(crate) fn kernel_in_context() -> Option<Kernel> {
+    let kernel = context::with_handle(|handle| handle.scheduler().kernel().clone());
+    kernel.filter(|kernel| matches!(kernel, Kernel::Simulated(_)))
+}
+
 /// Refuses an operation that would leave the world; `instead` says what to do.
 ///
 /// # Errors
 ///
-/// `Unsupported` on a thread that simulates.
+/// `Unsupported` on a thread that simulates, and in a simulated runtime.
 pub(crate) fn refuse(operation: &str, instead: &str) -> io::Result<()> {
-    match seed() {
-        None => Ok(()),
-        Some(_) => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("{operation} leaves the simulated world: {instead}"),
-        )),
+    if seed().is_some() || kernel_in_context().is_some() {
+        return Err(left(operation, instead));
     }
+    Ok(())
+}
+
+/// What is said of an operation that would leave the world.
+pub(crate) fn left(operation: &str, instead: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("{operation} leaves the simulated world: {instead}"),
+    )
 }

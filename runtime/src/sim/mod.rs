@@ -85,7 +85,7 @@
 //! # Limits
 //!
 //! - An operation that is not simulated ends the simulation with an error that names it.
-//! - A host has one runtime, which the simulation made: building another fails with
+//! - A host of a [`Sim`] has one runtime, which the simulation made: building another fails with
 //!   [`Unsupported`](std::io::ErrorKind::Unsupported), and `block_on` panics, for whatever the
 //!   future waits for has to run on the same thread. So do not simulate what `#[annulus::main]`
 //!   makes, but the future inside.
@@ -104,6 +104,28 @@
 //! - [`stats`](crate::stats) and [`time::pause`](crate::time::pause) are the process' and a
 //!   runtime's, as ever: a world's clock needs no pausing.
 //!
+//! # One host, by a variable
+//!
+//! A test that knows nothing of this module runs in a simulated world too: with the variable
+//! `ANNULUS_KERNEL=simulated`, or [`Builder::kernel`](crate::runtime::Builder::kernel), a runtime
+//! gets a host, `localhost`, in a world of its own. The world is that of the thread which built
+//! the runtime, is shared by all runtimes that this thread builds while one of them lives, and
+//! follows from `ANNULUS_SEED` (0 without it); nothing goes wrong in it by itself.
+//!
+//! No thread is started. `block_on` steps workers (2, unless the builder or TOKIO_WORKER_THREADS
+//! says otherwise) and blocking closures of all these runtimes, and its own future; it may be
+//! called in a blocking closure. When nothing is ready it moves the clock, and when nothing is
+//! left that could happen it panics, and says so. Besides the limits above:
+//!
+//! - What only another thread of the program, a socket of `std::net`, a signal or a process could
+//!   cause never comes: it is not waited for. One thread at a time may block on the runtimes of a
+//!   world; a second one panics. A future that another executor polls waits until somebody blocks
+//!   on its runtime.
+//! - While a closure blocks on a future, the future in whose `block_on` it runs is not polled.
+//! - Hooks of threads (`on_thread_start`, `on_thread_park` and their kin) are not called.
+//! - What `std::time` tells is simulated on the thread that built the runtime, while one of them
+//!   lives, and in `block_on` on any thread.
+//!
 //! # What a test program needs
 //!
 //! One line at its top, [`sim_install!`](crate::sim_install), which defines the functions of the C
@@ -111,9 +133,11 @@
 //! threads that do not simulate they ask the system, as ever.
 
 mod alloc;
+mod alone;
 mod driver;
 mod inside;
 mod seeds;
+mod steps;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -127,13 +151,18 @@ pub use alloc::Alloc;
 pub use annulus_ring::kernel::{Fault, Faults, Network};
 pub use seeds::{Totals, seeds};
 
-pub(crate) use inside::{BLOCKED, refuse, seed};
+pub(crate) use alone::Alone;
+pub(crate) use inside::{BLOCKED, kernel_in_context, left, refuse, seed};
 
 use crate::runtime::Builder;
 use driver::Driver;
 
 /// What software on a host ends with.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Why there is no world in this program.
+pub(crate) const NO_HOOKS: &str = "a simulation replays only where it decides what the C library \
+    says: put `annulus::sim_install!();` at the top of the program";
 
 type Configure = Rc<dyn Fn(&mut Builder)>;
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
+use std::io;
 use std::process::{Child, Command, Stdio};
 
 use super::{Fault, Sim};
@@ -109,13 +110,7 @@ pub fn seeds<F>(count: u64, test: F) -> Totals
 where
     F: Fn(&mut Sim),
 {
-    if let Ok(text) = std::env::var(SEED) {
-        let seed = text.parse().unwrap_or_else(|_| {
-            panic!(
-                "{SEED} must be a number from 0 to {}, not {text:?}",
-                u64::MAX
-            )
-        });
+    if let Some(seed) = seed_of_variable().unwrap_or_else(|error| panic!("{error}")) {
         let mut sim = Sim::new(seed);
         test(&mut sim);
         let totals = Totals::of(&sim);
@@ -140,6 +135,26 @@ where
         again.finish(seed, child, &mut done);
     }
     done.totals
+}
+
+/// The seed that the variable names.
+///
+/// # Errors
+///
+/// `InvalidInput` if it is no number.
+pub(super) fn seed_of_variable() -> io::Result<Option<u64>> {
+    let Some(text) = std::env::var_os(SEED) else {
+        return Ok(None);
+    };
+    let seed = text.to_str().and_then(|text| text.parse().ok());
+    let wrong = || {
+        let problem = format!(
+            "{SEED} must be a number from 0 to {}, not {text:?}",
+            u64::MAX
+        );
+        io::Error::new(io::ErrorKind::InvalidInput, problem)
+    };
+    seed.map(Some).ok_or_else(wrong)
 }
 
 /// What stands before the trace in what a run prints.

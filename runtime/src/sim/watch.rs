@@ -5,6 +5,7 @@
 //! real one.
 #![forbid(unsafe_code)]
 
+use std::io::Write;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +25,10 @@ pub(super) struct Watch {
 
 struct Shared {
     seed: u64,
-    /// Odd while a step runs; counts two for each.
+    /// Counts two for each: as it begins, and as it ends.
     steps: AtomicU64,
+    /// Steps that run, each but the first in the one before.
+    running: AtomicU64,
     /// What runs.
     runs: Mutex<Runs>,
     ended: AtomicBool,
@@ -50,6 +53,7 @@ impl Watch {
         let shared = Arc::new(Shared {
             seed,
             steps: AtomicU64::new(0),
+            running: AtomicU64::new(0),
             runs: Mutex::default(),
             ended: AtomicBool::new(false),
         });
@@ -67,6 +71,7 @@ impl Watch {
     /// A step begins: it may take so much real time, and no more.
     pub(super) fn step(&self, host: &str) -> Step<'_> {
         host.clone_into(&mut self.shared.lock().host);
+        self.shared.running.fetch_add(1, Ordering::Release);
         self.shared.steps.fetch_add(1, Ordering::Release);
         Step(&self.shared)
     }
@@ -81,6 +86,7 @@ impl Step<'_> {
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Release);
         self.0.steps.fetch_add(1, Ordering::Release);
         self.0.lock().site = None;
     }
@@ -97,7 +103,7 @@ impl Shared {
         while !self.ended.load(Ordering::Acquire) {
             thread::park_timeout(LOOK_EVERY);
             let steps = self.steps.load(Ordering::Acquire);
-            if steps != seen.0 || steps.is_multiple_of(2) {
+            if steps != seen.0 || self.running.load(Ordering::Acquire) == 0 {
                 seen = (steps, Instant::now());
             } else if seen.1.elapsed() >= STEP_MAX {
                 self.abort();
@@ -112,11 +118,13 @@ impl Shared {
             None => "a task, or what it calls,".to_owned(),
         };
         let seed = self.seed;
-        eprintln!(
+        let line = format!(
             "seed {seed}: on host {host:?} {what} has not returned for {STEP_MAX:?} of real time. \
              All hosts run on this one thread, so whatever it waits for cannot happen. To replay \
-             it, run the same test with ANNULUS_SEED={seed}"
+             it, run the same test with ANNULUS_SEED={seed}\n"
         );
+        // Not by a macro of std's: a test's harness would keep what that prints, and end with us.
+        let _ = std::io::stderr().write_all(line.as_bytes());
         std::process::abort()
     }
 }

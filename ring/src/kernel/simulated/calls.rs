@@ -300,7 +300,14 @@ impl Simulated {
         let mut state = self.state();
         let id = self.object(&state, fd)?;
         let object = state.parts.world.object(id)?;
-        object.options.insert((level, name), value.to_vec());
+        let mut value = value.to_vec();
+        if let (libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) = (level, name)
+            && let Some(bytes) = value.first_chunk_mut()
+        {
+            // As Linux does, for what it keeps besides the bytes.
+            *bytes = i32::from_ne_bytes(*bytes).saturating_mul(2).to_ne_bytes();
+        }
+        object.options.insert((level, name), value);
         Ok(())
     }
 

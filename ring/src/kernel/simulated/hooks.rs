@@ -17,6 +17,7 @@ use super::pages;
 use super::rng::Rng;
 
 std::thread_local! {
+    /// Null, or a count of an `Arc` of its own: whatever order guards go in, it is valid.
     static WORLD: Cell<*const Whole> = const { Cell::new(std::ptr::null()) };
     static RNG: Cell<u64> = const { Cell::new(0) };
 }
@@ -27,23 +28,25 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 /// While it lives, the hooks of this thread ask its world.
 #[derive(Debug)]
 pub struct Installed {
-    _whole: Arc<Whole>,
+    /// What they asked before, and go on asking after.
+    before: Option<Arc<Whole>>,
+    rng_before: u64,
     /// The thread's, and nobody else's.
     _not_send: PhantomData<*const ()>,
 }
 
 impl Installed {
     pub(super) fn new(whole: &Arc<Whole>, seed: u64) -> Installed {
-        RNG.set(seed);
+        let rng_before = RNG.replace(seed);
         pages::set_seed(seed);
-        let before = WORLD.replace(Arc::as_ptr(whole));
-        assert!(before.is_null(), "this thread simulates another world");
+        let installed = Installed {
+            before: set_world(Some(Arc::clone(whole))),
+            rng_before,
+            _not_send: PhantomData,
+        };
         // The keys of this thread's maps are drawn now, and not while the world is locked.
         let _ = std::hash::RandomState::new();
-        Installed {
-            _whole: Arc::clone(whole),
-            _not_send: PhantomData,
-        }
+        installed
     }
 
     /// Whether this program has the hooks.
@@ -57,15 +60,29 @@ impl Installed {
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        WORLD.set(std::ptr::null());
+        RNG.set(self.rng_before);
+        drop(set_world(self.before.take()));
     }
+}
+
+/// Has the hooks of this thread ask `world`, or the system; answers whom they asked.
+fn set_world(world: Option<Arc<Whole>>) -> Option<Arc<Whole>> {
+    let before = WORLD.replace(world.map_or(std::ptr::null(), Arc::into_raw));
+    // SAFETY: what stands there came out of `into_raw` above, and is taken out once.
+    (!before.is_null()).then(|| unsafe { Arc::from_raw(before) })
+}
+
+/// Whether the hooks of this thread ask a world.
+pub(super) fn is_installed() -> bool {
+    seen(|_| ()).is_some()
 }
 
 /// Calls `f` with the world that this thread simulates.
 fn seen<R>(f: impl FnOnce(&Whole) -> R) -> Option<R> {
     let world = WORLD.try_with(Cell::get).ok()?;
-    // SAFETY: the pointer is set while an `Installed` of this thread keeps its world alive.
-    unsafe { world.as_ref() }.map(f)
+    // SAFETY: the place owns a count of the `Arc`, which this thread alone takes out.
+    let world = unsafe { world.as_ref() }?;
+    (!world.ended.load(Ordering::Relaxed)).then(|| f(world))
 }
 
 /// `clock_gettime`(2).

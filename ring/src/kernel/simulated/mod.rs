@@ -37,7 +37,7 @@ pub use network::{HostId, Network};
 pub(super) use ring::Shared;
 
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annulus_syscalls::Errno;
@@ -80,6 +80,8 @@ pub struct Simulated {
 struct Whole {
     /// The clock, for whoever only reads it.
     now_ns: AtomicU64,
+    /// Nobody steps it any more: hooks that were left to ask it ask the system.
+    ended: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -125,7 +127,12 @@ impl SimulatedWorld {
         let now_ns = AtomicU64::new(world.now_ns());
         let descriptors = Descriptors::new(placeholder.into());
         let state = Mutex::new(State::new(world, descriptors));
-        Ok(SimulatedWorld(Arc::new(Whole { now_ns, state })))
+        let ended = AtomicBool::new(false);
+        Ok(SimulatedWorld(Arc::new(Whole {
+            now_ns,
+            ended,
+            state,
+        })))
     }
 
     /// Lets the hooks of this thread ask this world, while the result lives.
@@ -134,7 +141,22 @@ impl SimulatedWorld {
     /// If they ask another world already.
     #[must_use]
     pub fn install(&self, seed: u64) -> Installed {
+        assert!(
+            !hooks::is_installed(),
+            "this thread simulates another world"
+        );
         Installed::new(&self.0, seed)
+    }
+
+    /// As [`install`](SimulatedWorld::install), but for a while they may leave another world.
+    #[must_use]
+    pub fn visit(&self, seed: u64) -> Installed {
+        Installed::new(&self.0, seed)
+    }
+
+    /// Nothing happens here any more. Hooks that still ask it ask the system from now on.
+    pub fn end(&self) {
+        self.0.ended.store(true, Ordering::Relaxed);
     }
 
     /// Another host, found by its name and by an address of its own.

@@ -22,8 +22,10 @@ pub struct Network {
     /// Of 1,000 datagrams between hosts, how many arrive twice. 0 by default.
     pub doubled_per_mille: u32,
     /// The largest number of bytes that a stream has under way or unread. A seed chooses windows
-    /// from 1 byte up to this, mostly large ones. 64 KiB by default.
+    /// up to this, mostly large ones. 64 KiB by default.
     pub window_bytes_max: usize,
+    /// The smallest; 1 byte by default.
+    pub window_bytes_min: usize,
 }
 
 impl Default for Network {
@@ -33,6 +35,7 @@ impl Default for Network {
             lost_per_mille: 0,
             doubled_per_mille: 0,
             window_bytes_max: 64 * 1024,
+            window_bytes_min: 1,
         }
     }
 }
@@ -184,11 +187,12 @@ impl Wires {
     /// How many bytes one end of a new stream takes in: mostly many, sometimes very few.
     pub(super) fn window(&self, rng: &mut Rng) -> usize {
         let most = self.network.window_bytes_max.max(1) as u64;
+        let least = self.network.window_bytes_min.max(1) as u64;
         let window = match rng.below(8) {
             0 => rng.between(1, most.min(16)),
             1 => rng.between(1, most),
             _ => most,
         };
-        window as usize
+        window.max(least.min(most)) as usize
     }
 }
