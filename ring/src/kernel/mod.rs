@@ -125,6 +125,15 @@ impl Kernel {
         }
     }
 
+    /// Lets the calling thread sleep for so long; in a simulated world its clock moves, and nobody
+    /// sleeps.
+    pub fn sleep(&self, duration: Duration) {
+        match self {
+            Kernel::Uring(_) | Kernel::Emulated(_) => std::thread::sleep(duration),
+            Kernel::Simulated(simulated) => simulated.sleep(duration),
+        }
+    }
+
     /// Whether `opcode` is there.
     #[must_use]
     pub fn supports(&self, opcode: Opcode) -> bool {

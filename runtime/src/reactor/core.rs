@@ -22,8 +22,9 @@ const TRANSIENT_ERRORS_MAX: u32 = 1000;
 /// How often a close enters the kernel: once, unless enter is interrupted or the SQ is small. What
 /// is left then goes with the next turn.
 const CLOSE_ENTERS_MAX: u32 = 16;
-/// After so many of them the retries are a millisecond apart.
+/// After so many of them the retries are a pause apart.
 const TRANSIENT_ERRORS_BUSY: u32 = 16;
+const TRANSIENT_ERROR_PAUSE: Duration = Duration::from_millis(1);
 /// After so many waits in a row that a signal ended, it is asked whether it was signals.
 const INTERRUPTIONS_MAX: u32 = 16;
 
@@ -285,7 +286,7 @@ impl Core {
             {
                 self.transient_errors.set(self.transient_errors.get() + 1);
                 if self.transient_errors.get() > TRANSIENT_ERRORS_BUSY {
-                    std::thread::sleep(Duration::from_millis(1));
+                    self.home.kernel().sleep(TRANSIENT_ERROR_PAUSE);
                 }
             }
             Err(errno) => {

@@ -39,6 +39,7 @@ pub(super) use ring::Shared;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::feat::{
@@ -276,6 +277,14 @@ impl Simulated {
     pub fn set_descriptors_max(&self, descriptors: usize) {
         let mut state = self.state();
         state.parts.world.wires.host_mut(self.host).descriptors_max = descriptors;
+    }
+
+    /// Moves the clock on: a thread sleeps, and the world has one.
+    pub(super) fn sleep(&self, duration: Duration) {
+        let mut state = self.state();
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let until_ns = state.parts.world.now_ns().saturating_add(duration_ns);
+        self.whole.advance(&mut state, until_ns);
     }
 
     pub(super) fn open(&self, config: &RingConfig) -> Result<Ring, Errno> {
