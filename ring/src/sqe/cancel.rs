@@ -52,33 +52,6 @@ impl Sqe {
         .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_FD)
     }
 
-    /// As [`prep_cancel_fd`](Sqe::prep_cancel_fd), for those of them that carry `user_data`.
-    ///
-    /// # Kernel
-    /// Since 6.6.
-    #[inline]
-    pub fn prep_cancel_fd_user_data(&mut self, fd: i32, user_data: u64, flags: u32) -> &mut Sqe {
-        self.prep_cancel_fd(fd, flags | cancel::IORING_ASYNC_CANCEL_USERDATA);
-        self.0.addr = user_data;
-        self
-    }
-
-    /// As [`prep_cancel64`](Sqe::prep_cancel64), for operations of one kind.
-    ///
-    /// # Kernel
-    /// Since 6.6.
-    #[inline]
-    pub fn prep_cancel_op(&mut self, opcode: Opcode, flags: u32) -> &mut Sqe {
-        self.prep(Common {
-            opcode: Opcode::ASYNC_CANCEL,
-            fd: -1,
-            addr: 0,
-            len: u32::from(opcode.0),
-            off: 0,
-        })
-        .with_op_flags(flags | cancel::IORING_ASYNC_CANCEL_OP)
-    }
-
     /// As [`prep_cancel64`](Sqe::prep_cancel64), for every operation of the ring but those that
     /// limit others. The result is how many. The time it takes grows faster than their number:
     /// 20 ms for 1,000 waiting polls, 0.8 s for 10,000 and 10 s for 30,000 were measured on 6.18.
@@ -93,7 +66,8 @@ impl Sqe {
         )
     }
 
-    /// As [`prep_cancel64`](Sqe::prep_cancel64), for the operations that match `which`.
+    /// As [`prep_cancel64`](Sqe::prep_cancel64), for the operations that match all that `which`
+    /// says: a kind, a descriptor, user data.
     ///
     /// # Kernel
     /// As `which` says.

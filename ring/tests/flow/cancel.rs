@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use annulus_ring::{CURRENT_POSITION, Errno, Opcode, Ring, SqeFlags};
+use annulus_ring::{CURRENT_POSITION, CancelMatch, Errno, Opcode, Ring, SqeFlags};
 use annulus_syscalls::calls;
 use annulus_syscalls::io_uring::flags::cancel::{
     IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_FD_FIXED,
@@ -134,9 +134,9 @@ fn a_descriptor_and_a_user_data_have_to_match_both() {
     poll(&mut ring, 1, &other);
     ring.submit().expect("submitted");
     let fd = one.as_raw_fd();
-    entry(&mut ring, 10).prep_cancel_fd_user_data(fd, 3, 0);
+    entry(&mut ring, 10).prep_cancel_match(&CancelMatch::fd(fd).with_user_data(3));
     assert_eq!(reap_one(&mut ring).result(), Err(Errno::ENOENT));
-    entry(&mut ring, 11).prep_cancel_fd_user_data(fd, 1, IORING_ASYNC_CANCEL_ALL);
+    entry(&mut ring, 11).prep_cancel_match(&CancelMatch::fd(fd).with_user_data(1).all());
     let ended = results(&mut ring, 2);
     assert_eq!((ended[&1], ended[&11]), (CANCELLED, Ok(1)));
     // The other two still wait.
@@ -162,13 +162,13 @@ fn operations_are_cancelled_by_their_kind() {
     // SAFETY: `FOREVER` is promoted to a static.
     unsafe { entry(&mut ring, 4).prep_timeout(&FOREVER, 0, 0) };
     ring.submit().expect("submitted");
-    entry(&mut ring, 10).prep_cancel_op(Opcode::POLL_ADD, IORING_ASYNC_CANCEL_ALL);
+    entry(&mut ring, 10).prep_cancel_match(&CancelMatch::opcode(Opcode::POLL_ADD).all());
     let ended = results(&mut ring, 3);
     assert_eq!(ended[&10], Ok(2));
-    entry(&mut ring, 11).prep_cancel_op(Opcode::RECV, 0);
+    entry(&mut ring, 11).prep_cancel_match(&CancelMatch::opcode(Opcode::RECV));
     let ended = results(&mut ring, 2);
     assert_eq!((ended[&1], ended[&11]), (CANCELLED, Ok(0)));
-    entry(&mut ring, 12).prep_cancel_op(Opcode::TIMEOUT, 0);
+    entry(&mut ring, 12).prep_cancel_match(&CancelMatch::opcode(Opcode::TIMEOUT));
     let ended = results(&mut ring, 2);
     assert_eq!((ended[&4], ended[&12]), (CANCELLED, Ok(0)));
 }

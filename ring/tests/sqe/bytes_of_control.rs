@@ -1,6 +1,6 @@
 //! What steers rings, other operations and processes: every argument at its byte.
 
-use annulus_ring::{Opcode, SqeFlags};
+use annulus_ring::{CancelMatch, Opcode, SqeFlags};
 use proptest::prelude::proptest;
 
 use super::abi::{Abi, Args, args};
@@ -43,12 +43,16 @@ fn cancels(args: &Args) {
         .is(entry!(prep_cancel_fd(fd, flags)));
     cancel(fd)
         .addr(target)
-        .op_flags(flags | 2 | 16)
-        .is(entry!(prep_cancel_fd_user_data(fd, target, flags)));
+        .op_flags(2 | 16)
+        .is(entry!(prep_cancel_match(
+            &CancelMatch::fd(fd).with_user_data(target)
+        )));
     cancel(-1)
         .len(27)
-        .op_flags(flags | 32)
-        .is(entry!(prep_cancel_op(Opcode::RECV, flags)));
+        .op_flags(1 | 32)
+        .is(entry!(prep_cancel_match(
+            &CancelMatch::opcode(Opcode::RECV).all()
+        )));
     cancel(-1).op_flags(1 | 4).is(entry!(prep_cancel_any()));
 }
 

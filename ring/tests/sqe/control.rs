@@ -29,10 +29,8 @@ fn cancels() {
     assert_eq!(entry!(prep_cancel64(9, 1)), cancel(-1, 9, 1));
     assert_eq!(entry!(prep_cancel_fd(5, 1)), cancel(5, 0, 1 | 2));
     assert_eq!(entry!(prep_cancel_any()), cancel(-1, 0, 1 | 4));
-    assert_eq!(
-        entry!(prep_cancel_fd_user_data(5, 9, 1)),
-        cancel(5, 9, 1 | 2 | 16)
-    );
+    let which = CancelMatch::fd(5).with_user_data(9).all();
+    assert_eq!(entry!(prep_cancel_match(&which)), cancel(5, 9, 1 | 2 | 16));
     let which = CancelMatch::fd(5).with_opcode(Opcode::RECV).all();
     assert_eq!(
         entry!(prep_cancel_match(&which)),
@@ -41,8 +39,9 @@ fn cancels() {
             ..cancel(5, 0, 1 | 2 | 32)
         }
     );
+    let which = CancelMatch::opcode(Opcode::RECV).all();
     assert_eq!(
-        entry!(prep_cancel_op(Opcode::RECV, 1)),
+        entry!(prep_cancel_match(&which)),
         io_uring_sqe {
             len: 27,
             ..cancel(-1, 0, 1 | 32)

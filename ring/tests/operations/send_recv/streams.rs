@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use annulus_ring::{Errno, Opcode, Ring, RingConfig, SqeFlags};
+use annulus_ring::{CancelMatch, Errno, Opcode, Ring, RingConfig, SqeFlags};
 
 use crate::support::{
     collect, in_order, of, outcome, pattern, pipe, push, recv, register_files, result, ring, send,
@@ -233,8 +233,7 @@ fn every_receive_of_a_descriptor_is_cancelled_by_its_opcode() {
     }
     ring.submit().expect("submitted");
     push(&mut ring, 3, |sqe| {
-        use annulus_syscalls::io_uring::flags::cancel::IORING_ASYNC_CANCEL_ALL;
-        sqe.prep_cancel_op(Opcode::RECV, IORING_ASYNC_CANCEL_ALL)
+        sqe.prep_cancel_match(&CancelMatch::opcode(Opcode::RECV).all())
     });
     let cqes = collect(&mut ring, 4);
     assert_eq!(of(&cqes, 3).result(), Ok(3));
