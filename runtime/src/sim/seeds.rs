@@ -53,7 +53,9 @@ impl Totals {
     /// Takes in what a child has printed of its seed.
     fn read(&mut self, seed: u64, text: &str) {
         let prefix = format!("seed {seed}: counted ");
-        let lines = text.lines().filter_map(|line| line.strip_prefix(&prefix));
+        // The first stands behind the name of the test, with which the harness begins a line.
+        let lines = text.lines().filter_map(|line| line.split_once(&prefix));
+        let lines = lines.map(|(_, counted)| counted);
         for (count, what) in lines.filter_map(|line| line.split_once(' ')) {
             let count: u64 = count.parse().expect("a child prints numbers");
             *self.0.entry(what.to_owned()).or_insert(0) += count;
@@ -255,7 +257,15 @@ fn test_name(closure: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::test_name;
+    use super::{Totals, test_name};
+
+    #[test]
+    fn what_a_child_has_counted_is_read_behind_the_name_of_its_test_too() {
+        let mut totals = Totals::new();
+        let text = "\nrunning 1 test\ntest it ... seed 3: counted 2 one\nseed 3: counted 5 other\n";
+        totals.read(3, text);
+        assert_eq!((totals.count("one"), totals.count("other")), (2, 5));
+    }
 
     #[test]
     fn the_closure_names_its_test() {
