@@ -24,12 +24,14 @@ struct Header {
     next: *mut Header,
     /// What the user asked for.
     size_bytes: usize,
-    /// The alignment that the block was given, and so the distance from base to block.
+    /// The alignment that the base was given.
     align: usize,
 }
 
 const HEADER_BYTES: usize = size_of::<Header>();
 const HEADER_ALIGN: usize = 32;
+/// What malloc aligns to; more takes a slower way.
+const MALLOC_ALIGN: usize = 16;
 const _: () = assert!(HEADER_BYTES <= HEADER_ALIGN);
 
 /// The freed blocks, oldest first.
@@ -99,7 +101,7 @@ impl Quarantine {
 // of its alignment from a base that is aligned so, and nobody else is given it until it is freed.
 unsafe impl GlobalAlloc for Quarantine {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some((whole, align)) = with_header(layout.size(), layout.align()) else {
+        let Some((whole, front)) = with_header(layout.size(), layout.align()) else {
             return ptr::null_mut();
         };
         // SAFETY: the size is not zero, the header is in it.
@@ -107,15 +109,15 @@ unsafe impl GlobalAlloc for Quarantine {
         if base.is_null() {
             return base;
         }
-        // SAFETY: `with_header` has put `align` bytes in front of the block.
-        let block = unsafe { base.add(align) };
+        // SAFETY: `with_header` has put `front` bytes in front of the block.
+        let block = unsafe { base.add(front) };
         let header = header_of(block);
-        // SAFETY: the header lies in these bytes: HEADER_BYTES <= HEADER_ALIGN <= align.
+        // SAFETY: the header lies in these bytes: HEADER_BYTES <= HEADER_ALIGN <= front.
         unsafe {
             header.write(Header {
                 next: ptr::null_mut(),
                 size_bytes: layout.size(),
-                align,
+                align: whole.align(),
             });
         }
         block
@@ -145,26 +147,27 @@ unsafe impl GlobalAlloc for Quarantine {
             freed.oldest = header.next;
             freed.blocks -= 1;
             freed.bytes -= size_bytes;
-            // The block stands HEADER_BYTES behind its header and `align` behind its base.
+            // The block stands HEADER_BYTES behind its header and `front` behind its base.
+            let (whole, front) = with_header(size_bytes, align).expect("it was computed before");
             let block = leaving.cast::<u8>().wrapping_add(HEADER_BYTES);
-            let base = block.wrapping_sub(align);
-            let (whole, _) = with_header(size_bytes, align).expect("it was computed before");
+            let base = block.wrapping_sub(front);
             // SAFETY: this is the block that `alloc` got, with the layout it asked for.
             unsafe { System.dealloc(base, whole) };
         }
     }
 }
 
-/// The layout of a block with its header, and the block's alignment in it.
+/// The layout of a block with its header, and how far behind its base the block stands.
 fn with_header(size_bytes: usize, align: usize) -> Option<(Layout, usize)> {
     let least = if size_bytes >= PAGE_BYTES {
         PAGE_BYTES
     } else {
-        HEADER_ALIGN
+        MALLOC_ALIGN
     };
     let align = align.max(least);
-    let whole = Layout::from_size_align(size_bytes.checked_add(align)?, align).ok()?;
-    Some((whole, align))
+    let front = align.max(HEADER_ALIGN);
+    let whole = Layout::from_size_align(size_bytes.checked_add(front)?, align).ok()?;
+    Some((whole, front))
 }
 
 fn header_of(block: *mut u8) -> *mut Header {

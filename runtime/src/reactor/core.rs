@@ -176,6 +176,11 @@ impl Core {
         self.enter(0, None);
     }
 
+    /// Whether the kernel has everything that is queued, closes among them.
+    pub(crate) fn is_submitted(&self) -> bool {
+        self.table.is_flushed() && self.table.ring().borrow().sq_queued() == 0
+    }
+
     /// Waits for completions only, as shutdown does.
     pub(crate) fn reap_for(&self, timeout: Duration) {
         self.prepare();
@@ -243,8 +248,7 @@ impl Core {
     /// Closes a descriptor behind the cancels of its operations, in one enter.
     pub(crate) fn close(&self, fd: OwnedFd) {
         self.table.drain_inbox(&self.home);
-        let nothing_queued = self.table.is_flushed() && self.table.ring().borrow().sq_queued() == 0;
-        if nothing_queued || self.home.is_dead() {
+        if self.is_submitted() || self.home.is_dead() {
             return drop(fd);
         }
         self.table.close_behind(fd);

@@ -405,14 +405,19 @@ fn finish_core(core: Box<Core>, deadline: Option<Instant>) {
         let left = deadline.map_or(Duration::from_secs(1), |at| {
             at.saturating_duration_since(Instant::now())
         });
-        let in_flight = context::with_core(|core| {
+        let (in_flight, submitted) = context::with_core(|core| {
             core.turn();
-            core.table().in_flight()
-        });
-        if in_flight == Some(0) || left.is_zero() || home.is_dead() {
+            (core.table().in_flight(), core.is_submitted())
+        })
+        .expect("put there above");
+        // What enter has not taken closes descriptors: they would stay open.
+        let done = in_flight == 0 && submitted;
+        if done || left.is_zero() || home.is_dead() {
             break;
         }
-        context::with_core(|core| core.reap_for(left));
+        if in_flight > 0 {
+            context::with_core(|core| core.reap_for(left));
+        }
     }
     let core = context::take_core().expect("put there above");
     core.table().fail_waiting(&home, Errno::ECANCELED);
