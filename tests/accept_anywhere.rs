@@ -6,10 +6,14 @@ use std::net::SocketAddr;
 
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::TcpListener;
-use annulus_tests::{for_each_runtime, stress};
+use annulus_tests::{for_each_runtime, on_a_machine, stress};
+
+annulus::sim_install!();
 
 /// Clients of each place in a full run.
 const CLIENTS: u64 = 4000;
+
+const CLIENTS_ARE_THREADS: &str = "its clients are threads";
 
 /// Accepts `count` clients one by one and echoes what each sends.
 async fn serve(listener: TcpListener, count: u64) -> u64 {
@@ -56,6 +60,9 @@ async fn bind() -> TcpListener {
 
 #[test]
 fn in_block_on() {
+    if !on_a_machine(CLIENTS_ARE_THREADS) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         let listener = runtime.block_on(bind());
         with_clients(name, listener, |listener, count| {
@@ -66,6 +73,9 @@ fn in_block_on() {
 
 #[test]
 fn in_a_task() {
+    if !on_a_machine(CLIENTS_ARE_THREADS) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         let listener = runtime.block_on(bind());
         with_clients(name, listener, |listener, count| {
@@ -77,6 +87,9 @@ fn in_a_task() {
 
 #[test]
 fn in_handle_block_on_on_a_plain_thread() {
+    if !on_a_machine(CLIENTS_ARE_THREADS) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         let listener = runtime.block_on(bind());
         let handle = runtime.handle().clone();
@@ -99,6 +112,9 @@ fn in_handle_block_on_on_a_plain_thread() {
 
 #[test]
 fn polled_by_a_foreign_executor() {
+    if !on_a_machine(CLIENTS_ARE_THREADS) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         let listener = runtime.block_on(bind());
         with_clients(name, listener, |listener, count| {
@@ -120,6 +136,9 @@ fn polled_by_a_foreign_executor() {
 
 #[test]
 fn polled_by_a_foreign_executor_on_the_thread_that_built_a_multi_thread_runtime() {
+    if !on_a_machine(CLIENTS_ARE_THREADS) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         if !name.starts_with("multi_thread") {
             return;

@@ -8,7 +8,7 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream, UdpSocket};
 use annulus::runtime::{RecvMode, Runtime};
 use annulus::uring::{read_at, recv, send, write_at};
-use annulus_tests::{Counting, Heap, connected, current_thread, nothing_in_flight, serial};
+use annulus_tests::{Counting, Heap, Peer, connected, current_thread, nothing_in_flight, serial};
 
 #[global_allocator]
 static HEAP: Counting = Counting::new();
@@ -43,7 +43,7 @@ fn assert_steady<S>(
 }
 
 /// Answers a byte with a byte, on a thread of its own, whose allocations are its own too.
-fn answer(mut peer: std::net::TcpStream) {
+fn answer(mut peer: Peer) {
     std::thread::spawn(move || {
         let mut bytes = [0; 64];
         // It ends with the connection.

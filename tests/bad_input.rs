@@ -11,7 +11,8 @@ use annulus::io::{AsyncReadExt, AsyncWriteExt};
 use annulus::net::{TcpListener, TcpStream};
 use annulus::runtime::{KernelKind, RecvMode, Runtime};
 use annulus_tests::{
-    IO_URING, connected, current_thread, fd_limit, for_each_runtime, in_child, multi_thread, refuse,
+    IO_URING, Peer, connected, current_thread, fd_limit, for_each_runtime, in_child, multi_thread,
+    refuse,
 };
 
 /// Builds runtimes that have to have io_uring where io_uring_setup answers `errno`; the error's text has to say `cause` and
@@ -170,7 +171,7 @@ fn errors_are_those_of_the_kernel_and_other_tasks_go_on() {
 }
 
 /// Closes with a reset instead of an end: what the peer sent was not read.
-fn reset(mut peer: std::net::TcpStream) {
+fn reset(mut peer: Peer) {
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,
@@ -178,7 +179,7 @@ fn reset(mut peer: std::net::TcpStream) {
     // SAFETY: the value lives across the call, and is as long as said.
     let set = unsafe {
         libc::setsockopt(
-            std::os::fd::AsRawFd::as_raw_fd(&peer),
+            std::os::fd::AsRawFd::as_raw_fd(&*peer),
             libc::SOL_SOCKET,
             libc::SO_LINGER,
             (&raw const linger).cast(),

@@ -11,9 +11,11 @@ use annulus::runtime::{Builder, RecvMode, Runtime};
 use annulus::time::timeout;
 use annulus::uring::{read_at, recv, write_at};
 use annulus_tests::{
-    Moment, Outcome, Random, connected, current_thread, drop_at, multi_thread, nothing_in_flight,
-    serial, stress, turns,
+    Moment, Outcome, Peer, Random, connected, current_thread, drop_at, multi_thread,
+    nothing_in_flight, on_a_machine, serial, stress, turns,
 };
+
+annulus::sim_install!();
 
 /// Round trips of each pair of runtimes in a full run, and reads dropped.
 const ROUNDS: u64 = 5000;
@@ -24,6 +26,9 @@ const SHUTDOWN: &str = "is being shutdown";
 /// Runs `scenario` with two runtimes of each pair of flavours. The first is driven by a thread of
 /// its own meanwhile, the second is for the scenario to drive.
 fn for_each_pair(mode: RecvMode, mut scenario: impl FnMut(&str, &Runtime, &Runtime)) {
+    if !on_a_machine("two threads drive two runtimes") {
+        return;
+    }
     let _serial = serial();
     type Flavor = (fn(RecvMode) -> Builder, &'static str);
     let flavors: [Flavor; 2] = [
@@ -49,13 +54,13 @@ fn for_each_pair(mode: RecvMode, mut scenario: impl FnMut(&str, &Runtime, &Runti
 }
 
 /// A connection whose stream has its home on `runtime`.
-fn connected_on(runtime: &Runtime) -> (TcpStream, std::net::TcpStream) {
+fn connected_on(runtime: &Runtime) -> (TcpStream, Peer) {
     let made = runtime.spawn(connected());
     futures::executor::block_on(made).expect("loopback connects")
 }
 
 /// Answers bytes with the same bytes, on a thread of its own, until the end.
-fn echo(mut peer: std::net::TcpStream) -> std::thread::JoinHandle<()> {
+fn echo(mut peer: Peer) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let mut bytes = [0; 64];
         while let Ok(read @ 1..) = peer.read(&mut bytes) {

@@ -8,6 +8,8 @@ use annulus::io::{Interest, ReadBuf};
 use annulus::net::UdpSocket;
 use annulus_tests::{current_thread, for_each_runtime, serial};
 
+annulus::sim_install!();
+
 async fn bound() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let addr = socket.local_addr().expect("bound");

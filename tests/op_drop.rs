@@ -15,15 +15,17 @@ use std::time::Duration;
 
 use annulus::fs::{File, OpenOptions};
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
-use annulus::net::{TcpListener, TcpStream};
+use annulus::net::{TcpListener, TcpSocket, TcpStream};
 use annulus::sync::Mutex;
 use annulus::time::timeout;
 use annulus::uring;
 use annulus_tests::{
-    Moment, Outcome, Random, connected, descriptors, drop_at, for_each_local, for_each_runtime,
-    settled, stress,
+    Folder, Moment, Outcome, Peer, Random, connected, descriptors, drop_at, for_each_local,
+    for_each_runtime, is_simulated, settled, stress,
 };
 use futures::StreamExt;
+
+annulus::sim_install!();
 
 /// Ops dropped in a full run over all runtimes.
 const DROPS: u64 = 1_000_000;
@@ -61,11 +63,13 @@ struct Stage {
     writer: Arc<Mutex<File>>,
     stream: Arc<TcpStream>,
     whole: Arc<Mutex<TcpStream>>,
-    peer: Arc<std::net::TcpStream>,
-    whole_peer: Arc<std::net::TcpStream>,
-    /// Connections that nobody takes.
-    refuge: std::net::TcpListener,
+    peer: Arc<Peer>,
+    whole_peer: Arc<Peer>,
+    /// Connections that nobody uses.
+    refuge: TcpListener,
     refuge_address: SocketAddr,
+    /// Streams that are connected with it.
+    fresh: std::sync::Mutex<Vec<TcpStream>>,
     step: u64,
 }
 
@@ -81,11 +85,10 @@ impl Stage {
             peer.set_nonblocking(true)
                 .expect("a socket can be non-blocking");
         }
-        let refuge = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
-        refuge
-            .set_nonblocking(true)
-            .expect("a socket can be non-blocking");
-        Self {
+        let refuge = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback binds");
+        let mut stage = Self {
             folder: folder.to_owned(),
             file: Arc::new(file.expect("it is there")),
             writer: Arc::new(Mutex::new(writer.expect("the folder takes a file"))),
@@ -95,8 +98,11 @@ impl Stage {
             whole_peer: Arc::new(whole_peer),
             refuge_address: refuge.local_addr().expect("it is bound"),
             refuge,
+            fresh: std::sync::Mutex::default(),
             step: 0,
-        }
+        };
+        stage.sweep().await;
+        stage
     }
 
     /// One of a few names, so that the folder stays small.
@@ -106,18 +112,21 @@ impl Stage {
 
     /// A stream of its own, whose peer goes with the next sweep.
     fn fresh_stream(&self) -> TcpStream {
-        let stream = std::net::TcpStream::connect(self.refuge_address).expect("loopback connects");
-        stream
-            .set_nonblocking(true)
-            .expect("a socket can be non-blocking");
-        TcpStream::from_std(stream).expect("the runtime takes it")
+        let fresh = self.fresh.lock().expect("not held").pop();
+        fresh.expect("each sweep makes one, and each op takes one")
     }
 
     /// Takes what the dropped op left: bytes on the streams, connections at the refuge.
     async fn sweep(&mut self) {
         self.step += 1;
         let mut bytes = [0; 4096];
-        while self.refuge.accept().is_ok() {}
+        let is_empty = self.fresh.lock().expect("not held").is_empty();
+        if is_empty {
+            let stream = TcpStream::connect(self.refuge_address).await;
+            let stream = stream.expect("loopback connects");
+            self.fresh.lock().expect("not held").push(stream);
+        }
+        while futures::FutureExt::now_or_never(self.refuge.accept()).is_some() {}
         for mut peer in [&*self.peer, &*self.whole_peer] {
             while peer.read(&mut bytes).is_ok_and(|read| read > 0) {}
         }
@@ -183,17 +192,21 @@ fn nothing(attempt: Attempt) -> (Attempt, Leaves) {
 }
 
 fn accept(_: &Stage) -> (Attempt, Leaves) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
-    listener
-        .set_nonblocking(true)
-        .expect("a socket can be non-blocking");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(([127, 0, 0, 1], 0).into())
+        .expect("loopback binds");
+    let listener = socket.listen(16).expect("it listens");
     let address = listener.local_addr().expect("it is bound");
-    let listener = TcpListener::from_std(listener).expect("the runtime takes it");
     let mut incoming = uring::Incoming::new(listener, 4);
     nothing(Attempt::with(
         async move { incoming.next().await },
         move || {
-            drop(std::net::TcpStream::connect(address));
+            if is_simulated() {
+                drop(annulus::spawn(TcpStream::connect(address)));
+            } else {
+                drop(std::net::TcpStream::connect(address));
+            }
         },
     ))
 }
@@ -247,7 +260,7 @@ fn recv(stage: &Stage) -> (Attempt, Leaves) {
     )
 }
 
-fn send_byte(mut peer: &std::net::TcpStream) {
+fn send_byte(mut peer: &Peer) {
     peer.write_all(&[1]).expect("the buffer takes a byte");
 }
 
@@ -426,12 +439,12 @@ async fn drop_ops(folder: PathBuf, drivers: Vec<(&'static str, Driver)>, count: 
 /// Drops `count` ops on a runtime, and asserts that everything comes back while it lives.
 fn drop_and_count(
     name: &str,
+    folder: &Folder,
     count: u64,
     drivers: &[(&'static str, Driver)],
     total: &mut Tally,
     run: impl Fn(Pin<Box<dyn Future<Output = Tally> + Send>>) -> Tally,
 ) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     let drop_ops = |count| {
         let task = drop_ops(folder.path().to_owned(), drivers.to_vec(), count);
         run(Box::pin(async move {
@@ -480,13 +493,15 @@ fn any_op_dropped_at_any_moment_leaks_nothing() {
     let count = stress(DROPS).div_ceil(RUNTIMES);
     let mut total = Tally::new();
     for_each_runtime(|name, runtime| {
-        drop_and_count(name, count, &chosen, &mut total, |task| {
+        let folder = Folder::new(runtime.handle());
+        drop_and_count(name, &folder, count, &chosen, &mut total, |task| {
             let task = runtime.spawn(task);
             runtime.block_on(task).expect("it does not panic")
         });
     });
     for_each_local(|name, runtime| {
-        drop_and_count(name, count / 4, &chosen, &mut total, |task| {
+        let folder = Folder::on_local(runtime);
+        drop_and_count(name, &folder, count / 4, &chosen, &mut total, |task| {
             runtime.block_on(task)
         });
     });

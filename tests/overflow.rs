@@ -17,6 +17,8 @@ use annulus_tests::{
     skip, stress,
 };
 
+annulus::sim_install!();
+
 /// Ops of a full run, and timeouts that fire at once, on each flavour.
 const OPS: u64 = 100_000;
 const TIMEOUTS: u64 = 10_000;

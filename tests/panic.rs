@@ -11,6 +11,8 @@ use annulus::net::TcpListener;
 use annulus::runtime::RecvMode;
 use annulus_tests::{connected, for_each_runtime, in_child};
 
+annulus::sim_install!();
+
 const GOOD: usize = 90;
 const BAD: usize = 10;
 

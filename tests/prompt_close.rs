@@ -7,14 +7,17 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use annulus::io::AsyncReadExt;
 use annulus::net::{TcpListener, TcpStream};
-use annulus::runtime::Runtime;
+use annulus::runtime::{Handle, Mask, RecvMode, Runtime};
 use annulus_tests::{
-    connected, for_each_local, for_each_runtime, has_closed, on_thread, settled_blocking, stress,
-    turns,
+    Peer, connected, current_thread, for_each_local, for_each_runtime, has_closed, is_simulated,
+    nothing_in_flight, on_a_machine, on_thread, serial, settled_blocking, since, stress, turns,
 };
+
+annulus::sim_install!();
 
 /// Sockets of each kind dropped in each place, in a full run.
 const DROPS: u64 = 2000;
@@ -24,7 +27,7 @@ struct Armed {
     listener: TcpListener,
     address: SocketAddr,
     stream: TcpStream,
-    peer: std::net::TcpStream,
+    peer: Peer,
 }
 
 /// Polls once what then waits; its operation stands in the ring afterwards.
@@ -64,11 +67,19 @@ fn armed_on(runtime: &Runtime) -> Armed {
 }
 
 /// Asserts that the port is free and the peer has seen the end.
-fn assert_closed(address: SocketAddr, mut peer: std::net::TcpStream) {
+fn assert_closed(handle: &Handle, address: SocketAddr, mut peer: Peer) {
     // std sets SO_REUSEADDR, so only a socket that still listens is in the way.
-    settled_blocking("the port is free", || {
-        std::net::TcpListener::bind(address).is_ok()
-    });
+    if is_simulated() {
+        handle.block_on(async {
+            while TcpListener::bind(address).await.is_err() {
+                annulus::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    } else {
+        settled_blocking("the port is free", || {
+            std::net::TcpListener::bind(address).is_ok()
+        });
+    }
     assert!(has_closed(&mut peer), "the peer never saw the end");
 }
 
@@ -92,7 +103,7 @@ fn a_socket_dropped_by_a_task_is_closed() {
                 drop(stream);
             });
             runtime.block_on(dropper).expect("dropping does not panic");
-            assert_closed(address, peer);
+            assert_closed(runtime.handle(), address, peer);
         }
         println!("{name}: {} listeners and streams", rounds());
     });
@@ -100,6 +111,9 @@ fn a_socket_dropped_by_a_task_is_closed() {
 
 #[test]
 fn a_socket_dropped_by_a_foreign_thread_while_all_workers_park_is_closed() {
+    if !on_a_machine("a thread of its own drops the socket") {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         for _ in 0..rounds() {
             // 1. A worker arms them, and has nothing more to do.
@@ -115,7 +129,7 @@ fn a_socket_dropped_by_a_foreign_thread_while_all_workers_park_is_closed() {
                 scope.spawn(|| {
                     drop(listener);
                     drop(stream);
-                    assert_closed(address, peer);
+                    assert_closed(runtime.handle(), address, peer);
                     done.send(()).expect("block_on waits");
                 });
                 runtime
@@ -142,7 +156,7 @@ fn a_socket_dropped_after_block_on_has_returned_is_closed() {
             let close = || {
                 drop(listener);
                 drop(stream);
-                assert_closed(address, peer);
+                assert_closed(runtime.handle(), address, peer);
             };
             if round % 2 == 0 {
                 close()
@@ -155,10 +169,55 @@ fn a_socket_dropped_after_block_on_has_returned_is_closed() {
 }
 
 #[test]
+fn a_socket_dropped_as_block_on_returns_is_closed_though_the_kernel_is_old() {
+    if !on_a_machine("a thread of its own drops the socket") {
+        return;
+    }
+    let _serial = serial();
+    let count = stress(DROPS) * 2;
+    for mode in [RecvMode::Base, RecvMode::Hot] {
+        // Before 6.0 only a turn of the core closes what has a standing poll.
+        let mut builder = current_thread(mode);
+        let runtime = builder.kernel_mask(Mask::V5_19).build();
+        let runtime = runtime.expect("the runtime builds");
+        for _ in 0..count {
+            let Armed {
+                listener,
+                address,
+                stream,
+                peer,
+            } = armed_on(&runtime);
+            // 1. The thread that drives the core returns, in the same moment as another drops.
+            let (done, waiting) = annulus::sync::oneshot::channel();
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    done.send(()).expect("block_on waits");
+                    drop((listener, stream));
+                });
+                runtime
+                    .block_on(waiting)
+                    .expect("the thread does not panic");
+            });
+            // 2. Nobody drives it from here on.
+            assert_closed(runtime.handle(), address, peer);
+        }
+        drop(runtime);
+        nothing_in_flight("as block_on returns");
+        println!("{mode:?}: {count} listeners and streams");
+    }
+}
+
+#[test]
 fn a_socket_dropped_while_its_home_joins_the_dropper_is_closed() {
+    if !on_a_machine("a thread of its own drops the socket")
+        || !since(6, 0, "no other thread can cancel what stands in a ring")
+    {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         for _ in 0..rounds() {
-            let home = runtime.spawn(async {
+            let handle = runtime.handle().clone();
+            let home = runtime.spawn(async move {
                 let Armed {
                     listener,
                     address,
@@ -169,7 +228,7 @@ fn a_socket_dropped_while_its_home_joins_the_dropper_is_closed() {
                 on_thread(|| {
                     drop(listener);
                     drop(stream);
-                    assert_closed(address, peer);
+                    assert_closed(&handle, address, peer);
                 });
             });
             runtime
@@ -194,7 +253,8 @@ fn a_socket_dropped_on_a_local_runtime_is_closed_at_its_next_turn() {
                 _ => on_thread(close),
             }
             // 2. Which comes, although nobody wakes it but the drop.
-            let closed = runtime.spawn_blocking(move || assert_closed(address, peer));
+            let handle = runtime.handle().clone();
+            let closed = runtime.spawn_blocking(move || assert_closed(&handle, address, peer));
             runtime
                 .block_on(closed)
                 .expect("the port is free, and the peer has seen the end");

@@ -13,6 +13,8 @@ use annulus_tests::{
 use futures::channel::oneshot;
 use futures::poll;
 
+annulus::sim_install!();
+
 fn rings() -> usize {
     descriptors().get(&FdKind::Ring).copied().unwrap_or(0)
 }

@@ -8,8 +8,11 @@ use annulus::net::TcpStream;
 use annulus::time::timeout;
 use annulus::uring::recv;
 use annulus_tests::{
-    Moment, Outcome, Random, connected, drop_at, for_each_local, for_each_runtime, stress,
+    Moment, Outcome, Peer, Random, aside, connected, drop_at, for_each_local, for_each_runtime,
+    rest, stress,
 };
+
+annulus::sim_install!();
 
 /// Reads that the full run drops over all runtimes, each polled to Pending first.
 const DROPS: u64 = 1_000_000;
@@ -66,10 +69,10 @@ enum Calls {
 /// Drops `count` reads; between them reads what has come.
 async fn drop_reads(
     mut stream: TcpStream,
-    mut peer: std::net::TcpStream,
+    mut peer: Peer,
     count: u64,
     calls: Calls,
-) -> (TcpStream, std::net::TcpStream, Counts) {
+) -> (TcpStream, Peer, Counts) {
     let mut random = Random::new("moments and sizes of dropped reads");
     let mut counts = Counts::default();
     let (mut sent, mut received) = (0, 0);
@@ -300,7 +303,7 @@ fn a_read_under_a_timeout_loses_no_byte() {
         for _ in 0..STREAMS {
             let (stream, mut peer) = runtime.block_on(connected());
             tasks.push(runtime.spawn(read_under_timeouts(stream, wanted)));
-            writers.push(std::thread::spawn(move || {
+            writers.push(aside(runtime.handle(), move || {
                 let mut random = Random::new("sizes and pauses of a writer");
                 let mut sent = 0;
                 loop {
@@ -310,7 +313,7 @@ fn a_read_under_a_timeout_loses_no_byte() {
                         break;
                     }
                     sent += bytes.len() as u64;
-                    std::thread::sleep(Duration::from_micros(random.below(4000)));
+                    rest(Duration::from_micros(random.below(4000)));
                 }
             }));
         }

@@ -10,9 +10,11 @@ use annulus::fs::OpenOptions;
 use annulus::runtime::{Builder, RecvMode, Runtime};
 use annulus::uring::read_at;
 use annulus_tests::{
-    Quarantine, Throttle, current_thread, in_child, is_emulated, multi_thread, settled_blocking,
-    skip, turns,
+    Quarantine, Throttle, current_thread, in_child, is_emulated, multi_thread, on_a_machine,
+    settled_blocking, skip, turns,
 };
+
+annulus::sim_install!();
 
 #[global_allocator]
 static HEAP: Quarantine = Quarantine::new(usize::MAX);
@@ -111,6 +113,9 @@ fn threads_on_disk() -> usize {
 
 #[test]
 fn a_current_thread_runtime_is_dropped_at_its_deadline() {
+    if !on_a_machine("it is about a real disk") {
+        return;
+    }
     in_child(
         "a_current_thread_runtime_is_dropped_at_its_deadline",
         || {
@@ -125,6 +130,9 @@ fn a_current_thread_runtime_is_dropped_at_its_deadline() {
 
 #[test]
 fn a_multi_thread_runtime_is_dropped_at_its_deadline() {
+    if !on_a_machine("it is about a real disk") {
+        return;
+    }
     in_child("a_multi_thread_runtime_is_dropped_at_its_deadline", || {
         let mut builder = multi_thread(RecvMode::Auto);
         builder.shutdown_deadline(DEADLINE);
@@ -136,6 +144,9 @@ fn a_multi_thread_runtime_is_dropped_at_its_deadline() {
 
 #[test]
 fn shutdown_timeout_takes_the_deadlines_place() {
+    if !on_a_machine("it is about a real disk") {
+        return;
+    }
     in_child("shutdown_timeout_takes_the_deadlines_place", || {
         let mut builder = current_thread(RecvMode::Auto);
         builder.shutdown_deadline(Duration::MAX);
@@ -145,6 +156,9 @@ fn shutdown_timeout_takes_the_deadlines_place() {
 
 #[test]
 fn shutdown_background_waits_for_nothing() {
+    if !on_a_machine("it is about a real disk") {
+        return;
+    }
     in_child("shutdown_background_waits_for_nothing", || {
         let mut builder = multi_thread(RecvMode::Auto);
         builder.shutdown_deadline(Duration::MAX);

@@ -10,6 +10,8 @@ use annulus_tests::{
     connected, current_thread, multi_thread, nothing_in_flight, on_thread, serial, stress, turns,
 };
 
+annulus::sim_install!();
+
 /// Rounds of a full run.
 const ROUNDS: u64 = 500;
 

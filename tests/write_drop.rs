@@ -3,16 +3,19 @@
 
 use std::io::{IoSlice, Read};
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use annulus::fs::File;
 use annulus::io::AsyncWriteExt;
 use annulus::net::TcpStream;
+use annulus::runtime::Handle;
 use annulus::uring::send;
 use annulus_tests::{
-    Moment, Outcome, Random, connected_narrow, drop_at, for_each_runtime, stress, turns,
+    Aside, Moment, Outcome, Peer, Random, aside, connected_narrow, drop_at, for_each_runtime,
+    on_a_machine, rest, stress, turns, wait,
 };
+
+annulus::sim_install!();
 
 /// Writes of a full run dropped after they had answered Pending.
 const DROPS: u64 = 100_000;
@@ -34,8 +37,8 @@ fn numbered(from: u64, count: usize) -> Vec<u8> {
 
 /// Reads a little at a time to the end, slowly, so that the writer finds the buffer full.
 /// Returns how many bytes came, each of which was the right one.
-fn slow_reader(mut peer: std::net::TcpStream) -> std::thread::JoinHandle<u64> {
-    std::thread::spawn(move || {
+fn slow_reader(handle: &Handle, mut peer: Peer) -> Aside<u64> {
+    aside(handle, move || {
         let mut random = Random::new("sizes of a slow reader");
         let (mut bytes, mut at) = (vec![0; 4096], 0);
         loop {
@@ -46,7 +49,7 @@ fn slow_reader(mut peer: std::net::TcpStream) -> std::thread::JoinHandle<u64> {
             }
             assert_eq!(bytes[..read], numbered(at, read), "at byte {at}");
             at += read as u64;
-            std::thread::sleep(Duration::from_micros(random.below(200)));
+            rest(Duration::from_micros(random.below(200)));
         }
     })
 }
@@ -103,7 +106,7 @@ fn a_dropped_write_has_sent_nothing() {
     for_each_runtime(|name, runtime| {
         let _context = runtime.enter();
         let (stream, peer) = connected_narrow();
-        let reader = slow_reader(peer);
+        let reader = slow_reader(runtime.handle(), peer);
         let counts = runtime.block_on(runtime.spawn(drop_writes(stream, count)));
         let Counts {
             dropped,
@@ -155,10 +158,11 @@ fn a_dropped_send_completes_or_poisons_the_stream() {
         for round in 0..count {
             let (stream, mut peer) = connected_narrow();
             let moment = random.pick(&[Moment::Unpublished, Moment::InFlight]);
-            let (start, may_read) = mpsc::channel::<()>();
-            let reader = std::thread::spawn(move || {
+            let (start, may_read) = annulus::sync::mpsc::unbounded_channel::<()>();
+            let reader = aside(runtime.handle(), move || {
                 // Started by name, or by the sender's end.
-                let _ = may_read.recv();
+                let mut may_read = may_read;
+                let _ = wait(may_read.recv());
                 let mut bytes = Vec::new();
                 peer.read_to_end(&mut bytes).map(|_| bytes)
             });
@@ -229,6 +233,9 @@ fn a_dropped_send_completes_or_poisons_the_stream() {
 #[test]
 fn a_file_write_that_answered_ready_reaches_the_file() {
     let count = stress(FILES).div_ceil(RUNTIMES);
+    if !on_a_machine("its files go with its runtimes") {
+        return;
+    }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let mut random = Random::new("sizes of files");
     let mut written: Vec<(PathBuf, usize)> = Vec::new();

@@ -5,11 +5,14 @@
 //! when, counts how often its hazard really occurred, and fails when that was too seldom to mean
 //! anything.
 
+mod aside;
 mod child;
 mod counting;
 mod drops;
 mod flag;
+mod folder;
 mod kernel;
+mod peer;
 mod process;
 mod quarantine;
 mod random;
@@ -21,11 +24,14 @@ mod sockets;
 mod stress;
 mod throttle;
 
+pub use aside::{Aside, aside, rest, wait};
 pub use child::in_child;
 pub use counting::{Counting, Heap};
 pub use drops::{Moment, Outcome, drop_at};
 pub use flag::Flag;
-pub use kernel::{is_emulated, on_uring};
+pub use folder::Folder;
+pub use kernel::{is_emulated, is_simulated, on_a_machine, on_uring, since};
+pub use peer::Peer;
 pub use process::{FdKind, descriptors, fd_limit, fd_limit_at_least, on_thread, rss_bytes};
 pub use quarantine::Quarantine;
 pub use random::Random;

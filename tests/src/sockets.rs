@@ -4,14 +4,20 @@ use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use annulus::net::TcpStream;
+use annulus::net::{TcpListener, TcpStream};
+use annulus::runtime::Handle;
 
-/// A loopback connection: annulus' end, and the peer as a blocking socket of std's.
+use crate::{Peer, is_simulated};
+
+/// A loopback connection: annulus' end, and the peer as a blocking socket.
 ///
 /// # Panics
 ///
 /// If loopback does not work.
-pub async fn connected() -> (TcpStream, std::net::TcpStream) {
+pub async fn connected() -> (TcpStream, Peer) {
+    if is_simulated() {
+        return connected_in_a_world().await;
+    }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
     let address = listener
         .local_addr()
@@ -21,15 +27,33 @@ pub async fn connected() -> (TcpStream, std::net::TcpStream) {
         .expect("loopback connects");
     let (peer, _) = listener.accept().expect("the connection is in the backlog");
     peer.set_nodelay(true).expect("TCP knows its option");
-    (stream, peer)
+    (stream, Peer::of_std(peer))
 }
 
-/// The same with buffers of a few KiB at both ends, so that few bytes fill it.
+async fn connected_in_a_world() -> (TcpStream, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback binds");
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
+    let stream = TcpStream::connect(address)
+        .await
+        .expect("loopback connects");
+    let (peer, _) = listener.accept().await.expect("it has connected");
+    (stream, Peer::simulated(peer))
+}
+
+/// The same with buffers of a few KiB at both ends, so that few bytes fill it. In a simulated world
+/// it has those that the seed gives it. Not in a task.
 ///
 /// # Panics
 ///
 /// If loopback does not work.
-pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
+pub fn connected_narrow() -> (TcpStream, Peer) {
+    if is_simulated() {
+        return Handle::current().block_on(connected_in_a_world());
+    }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
     // What is accepted inherits it, and announces its window by it.
     set_buffer(&listener, libc::SO_RCVBUF, 4096);
@@ -43,15 +67,18 @@ pub fn connected_narrow() -> (TcpStream, std::net::TcpStream) {
         .expect("a socket can be non-blocking");
     let (peer, _) = listener.accept().expect("the connection is in the backlog");
     let stream = TcpStream::from_std(stream).expect("a runtime is in context");
-    (stream, peer)
+    (stream, Peer::of_std(peer))
 }
 
 /// Writes until nothing more goes, also after a while: what is on its way to the peer makes room
 /// when it arrives. Not for narrow connections: their probes of the window go on making room.
-pub async fn fill(stream: &TcpStream, peer: &std::net::TcpStream) {
-    // Buffers of a size that was set do not grow later, as others do at every probe of the window.
-    set_buffer(stream, libc::SO_SNDBUF, 64 << 10);
-    set_buffer(peer, libc::SO_RCVBUF, 64 << 10);
+pub async fn fill(stream: &TcpStream, peer: &Peer) {
+    if !is_simulated() {
+        // Buffers of a size that was set do not grow later, as others do at every probe of the
+        // window.
+        set_buffer(stream, libc::SO_SNDBUF, 64 << 10);
+        set_buffer(&**peer, libc::SO_RCVBUF, 64 << 10);
+    }
     let mut full = 0;
     while full < 20 {
         match stream.try_write(&[0; 16 << 10]) {
@@ -82,9 +109,8 @@ fn set_buffer(socket: &impl AsRawFd, option: libc::c_int, bytes: libc::c_int) {
 /// # Panics
 ///
 /// On an error that is neither.
-pub fn has_closed(peer: &mut std::net::TcpStream) -> bool {
-    peer.set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("10 s is a timeout");
+pub fn has_closed(peer: &mut Peer) -> bool {
+    peer.limit_reads(Duration::from_secs(10));
     let mut bytes = [0; 4096];
     loop {
         match peer.read(&mut bytes) {

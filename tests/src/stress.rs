@@ -1,5 +1,7 @@
 //! How much a test does, and what it says when it cannot do it.
 
+use crate::is_simulated;
+
 /// The share of the full counts that this run does: `ANNULUS_STRESS_PERCENT`, 10 by default.
 ///
 /// # Panics
@@ -17,9 +19,11 @@ pub fn percent() -> u64 {
     }
 }
 
-/// Scales the count that a full run asks for by [`percent`]; at least 1.
+/// Scales the count that a full run asks for by [`percent`]; at least 1. In a simulated world, where
+/// each step costs more and every count is that of one seed, a tenth of it.
 pub fn stress(full: u64) -> u64 {
-    (full * percent() / 100).max(1)
+    let part = if is_simulated() { 10 } else { 1 };
+    (full * percent() / 100 / part).max(1)
 }
 
 /// Says why a test does not run here.

@@ -13,6 +13,8 @@ use annulus::runtime::Builder;
 use annulus::time::{self, Duration, Instant, Interval, Sleep};
 use annulus_tests::{Random, nothing_in_flight, serial};
 
+annulus::sim_install!();
+
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const YEARS_30: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);

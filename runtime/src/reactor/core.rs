@@ -197,8 +197,11 @@ impl Core {
         self.buffers
             .borrow_mut()
             .turn(self.home.pool(), &self.table.ring().borrow());
+        // Before the inbox: who gives a descriptor up has put the cancels of its operations there
+        // first, and behind a close that was taken without them nobody might come again.
+        let closes = self.home.take_closes();
         self.table.drain_inbox(&self.home);
-        for fd in self.home.take_closes() {
+        for fd in closes {
             self.table.close_behind(fd);
         }
         while !self.table.flush(&self.home) {

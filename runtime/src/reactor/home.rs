@@ -327,19 +327,35 @@ impl Home {
     /// closed is. Whoever comes to drive or to end the core meanwhile waits: it would not come
     /// again. A second visitor does not, for it may be a drop that the first one's turn runs.
     fn visit(&self) {
-        loop {
-            let Ok(visitor) = self.visit.try_lock() else {
+        while let Ok(visitor) = self.visit.try_lock() {
+            if !self.visit_as(visitor) {
                 return;
-            };
-            let Some(core) = self.slot.take() else {
-                return;
-            };
-            core.turn_alone();
-            self.put_core(core);
-            drop(visitor);
-            // Whoever found the door shut had set the flag before.
-            fence(Ordering::SeqCst);
-            if !self.has_closes.load(Ordering::SeqCst) {
+            }
+        }
+    }
+
+    /// Whether to come again, because somebody has given up more meanwhile.
+    fn visit_as(&self, visitor: MutexGuard<'_, ()>) -> bool {
+        let Some(core) = self.slot.take() else {
+            return false;
+        };
+        core.turn_alone();
+        self.put_core(core);
+        drop(visitor);
+        // Whoever found the door shut had set the flag before.
+        fence(Ordering::SeqCst);
+        self.has_closes.load(Ordering::SeqCst)
+    }
+
+    /// Puts the core back after this thread has driven it, perhaps for good: what others gave up
+    /// meanwhile, and left to it, is closed now.
+    pub(crate) fn leave_core(&self, core: Box<Core>) {
+        self.put_core(core);
+        // Who gives up sets the flag, and then looks whether the core is here.
+        fence(Ordering::SeqCst);
+        while !self.pinned && self.has_closes.load(Ordering::SeqCst) {
+            // Not tried: a visitor that came too early for the core may be at the door still.
+            if !self.visit_as(lock(&self.visit)) {
                 return;
             }
         }

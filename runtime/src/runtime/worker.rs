@@ -240,7 +240,7 @@ impl Drop for Driving {
         if let Some(core) = context::take_core() {
             core.leave();
             let home = core.home().clone();
-            home.put_core(core);
+            home.leave_core(core);
             if let Some(handle) = context::handle() {
                 handle.scheduler().finish_if_stopping(&handle);
             }
