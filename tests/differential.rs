@@ -585,6 +585,7 @@ fn on_a_real_kernel(kind: KernelKind, mode: RecvMode, steps: &[Step]) -> Vec<Str
     let mut builder = Builder::new_multi_thread();
     let runtime = builder
         .worker_threads(2)
+        .enable_all()
         .kernel(kind)
         .recv_mode(mode)
         .build();

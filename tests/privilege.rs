@@ -255,6 +255,7 @@ fn a_program_with_sigpipe_at_its_default_survives_peers_that_reset() {
 fn what_is_emulated_takes_the_restriction_as_met() {
     let _serial = serial();
     let runtime = Builder::new_current_thread()
+        .enable_all()
         .kernel(annulus::runtime::KernelKind::Emulated)
         .restrict()
         .build()

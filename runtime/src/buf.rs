@@ -256,6 +256,9 @@ pub(crate) struct Lent<B> {
 // SAFETY: the pointer leads into `buf`, which is Send; whoever has the one has the other. The bound
 // is not `IoBuf`, which for a `&'static str` the compiler cannot prove of a future's insides.
 unsafe impl<B: Send> Send for Lent<B> {}
+// SAFETY: through a shared reference the pointer can be seen, but not read through: that is for the
+// operation, which has the value to itself.
+unsafe impl<B: Sync> Sync for Lent<B> {}
 
 impl<B: IoBuf> Lent<B> {
     /// For an operation that reads the initialised bytes, at most 2 GiB of them.

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
 use crate::reactor::{Core, Home};
@@ -31,6 +31,7 @@ thread_local! {
         depth: Cell::new(0),
         guards: Cell::new(0),
         blocking: Cell::new(Blocking::Allowed),
+        worker: Cell::new(None),
     } };
 
     static TASK: TaskContext = const { TaskContext {
@@ -51,6 +52,8 @@ struct ThreadContext {
     /// Guards of `enter` that live; as many as the depth, unless some went out of order.
     guards: Cell<usize>,
     blocking: Cell<Blocking>,
+    /// The number of the worker that this thread is.
+    worker: Cell<Option<usize>>,
 }
 
 const _: () = assert!(!std::mem::needs_drop::<ThreadContext>());
@@ -170,7 +173,7 @@ pub(crate) fn enter(handle: Handle) -> Entered {
         Entered {
             before,
             depth,
-            not_send: PhantomData,
+            marks: PhantomData,
         }
     })
 }
@@ -180,7 +183,8 @@ pub(crate) struct Entered {
     before: Option<Handle>,
     /// How many guards there were with this one.
     depth: usize,
-    not_send: PhantomData<*mut ()>,
+    /// Of its thread, though others may look at it, and not safe to unwind past: as tokio's.
+    marks: PhantomData<(MutexGuard<'static, ()>, Box<dyn Send + Sync>)>,
 }
 
 impl Drop for Entered {
@@ -223,6 +227,34 @@ pub(crate) fn forbid_blocking() -> BlockingMark {
 /// Lets this thread block although it polls tasks.
 pub(crate) fn allow_blocking() -> BlockingMark {
     BlockingMark::set(Blocking::Allowed)
+}
+
+/// The number of the worker that this thread is, if it is one.
+pub(crate) fn worker_index() -> Option<usize> {
+    CONTEXT
+        .try_with(|context| context.worker.get())
+        .ok()
+        .flatten()
+}
+
+/// Makes this thread worker `index` of its runtime, or none, until the guard goes.
+pub(crate) fn be_worker(index: Option<usize>) -> WorkerMark {
+    WorkerMark {
+        before: CONTEXT.with(|context| context.worker.replace(index)),
+        not_send: PhantomData,
+    }
+}
+
+/// Restores what the thread was before.
+pub(crate) struct WorkerMark {
+    before: Option<usize>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Drop for WorkerMark {
+    fn drop(&mut self) {
+        let _ = CONTEXT.try_with(|context| context.worker.set(self.before));
+    }
 }
 
 /// Restores what the thread might do before.

@@ -20,6 +20,7 @@ use super::{Interest, Ready};
 use crate::op::poll_add::PollAdd;
 use crate::op::{Op, Submit};
 use crate::reactor::Home;
+use crate::runtime::Driver;
 use crate::task::coop;
 
 /// The polls in flight for a descriptor, by [`Side`].
@@ -40,7 +41,7 @@ impl Registration {
     pub(crate) fn new(fd: RawFd, known: Ready) -> Registration {
         Registration {
             fd,
-            homes: Homes::new(Home::current()),
+            homes: Homes::new(Home::current_with(Driver::Io)),
             readiness: Arc::new(Readiness::new(known)),
             polls: Mutex::default(),
         }
@@ -307,7 +308,7 @@ mod tests {
 
     fn two_workers() -> Runtime {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(2).build();
+        let runtime = builder.worker_threads(2).enable_all().build();
         runtime.expect("the runtime builds")
     }
 

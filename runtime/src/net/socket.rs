@@ -26,7 +26,7 @@ use crate::op::connect::Connect;
 use crate::op::inline;
 use crate::op::landing::Taken;
 use crate::reactor::Home;
-use crate::runtime::KernelKind;
+use crate::runtime::{Driver, KernelKind};
 use crate::sim;
 use crate::uring::lanes::Lanes;
 
@@ -70,13 +70,13 @@ pub(super) fn open(kernel: &Kernel, domain: Domain, kind: Type) -> io::Result<Ow
 /// Two Unix sockets that are connected with each other.
 #[track_caller]
 pub(super) fn pair(kind: Type) -> io::Result<(OwnedFd, OwnedFd)> {
-    let home = Home::current();
+    let home = Home::current_with(Driver::Io);
     Ok(home.kernel().socketpair(os::AF_UNIX, kind.into(), 0)?)
 }
 
 /// Connects `fd` by a CONNECT operation of the current home.
 pub(super) async fn connect(fd: OwnedFd, peer: SockAddr) -> io::Result<Socket> {
-    let home = Home::current();
+    let home = Home::current_with(Driver::Io);
     let connected = Submit::new(&home, Connect::new(fd, peer)).await;
     let fd = connected.map_err(|errno| home.error(errno))?;
     Ok(Socket::new(fd, Ready::WRITABLE))

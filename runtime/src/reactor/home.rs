@@ -19,6 +19,7 @@ use crate::op::Pages;
 use crate::op::header::Tag;
 use crate::op::inbox::Inbox;
 use crate::op::pool::Pool;
+use crate::runtime::Driver;
 use crate::time::clock::Clock;
 
 /// What an operation yields when its runtime is gone; tokio's words, which programs match on.
@@ -152,6 +153,18 @@ impl Home {
             Some(home) => home,
             None => panic!("{}", context::NO_REACTOR),
         }
+    }
+
+    /// As [`current`](Home::current), for what needs a driver.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any runtime, and in one whose builder did not enable the driver.
+    #[track_caller]
+    pub(crate) fn current_with(driver: Driver) -> Arc<Home> {
+        let enabled = context::with_handle(|handle| handle.scheduler().has_driver(driver));
+        assert!(enabled != Some(false), "{}", driver.is_disabled());
+        Home::current()
     }
 
     /// The number of the runtime it belongs to.

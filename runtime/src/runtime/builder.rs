@@ -1,6 +1,10 @@
 #![forbid(unsafe_code)]
 //! How a runtime is made.
 
+mod drivers;
+mod pace;
+mod threads;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -17,7 +21,11 @@ use crate::op::allowed;
 use crate::op::pool::{BUFFERS, BUFFERS_MAX};
 use crate::reactor::{Core, Home, HomeConfig, RecvMode, SEND_MSG_RING_SINCE};
 use crate::sim::{self, Alone};
+use crate::task::budget;
 use crate::time::clock::Clock;
+
+pub(crate) use drivers::{Driver, Drivers};
+pub(crate) use pace::Pace;
 
 /// How long the end of a runtime waits for operations that it has cancelled.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -59,6 +67,8 @@ enum Drive {
 /// ```
 pub struct Builder {
     flavor: Flavor,
+    name: Option<String>,
+    drivers: Drivers,
     worker_threads: Option<usize>,
     blocking_threads_max: usize,
     thread_name: ThreadName,
@@ -67,7 +77,9 @@ pub struct Builder {
     on_thread_start: Option<Callback>,
     on_thread_stop: Option<Callback>,
     hooks: Hooks,
+    pace: Pace,
     start_paused: bool,
+    coop_wrap: Option<bool>,
     recv_mode: RecvMode,
     recv_buffers: u16,
     sq_entries: u32,
@@ -94,6 +106,8 @@ impl Builder {
     fn new(flavor: Flavor) -> Builder {
         Builder {
             flavor,
+            name: None,
+            drivers: Drivers::default(),
             worker_threads: None,
             blocking_threads_max: THREADS_MAX,
             thread_name: Arc::new(|| "annulus-worker".to_owned()),
@@ -102,7 +116,9 @@ impl Builder {
             on_thread_start: None,
             on_thread_stop: None,
             hooks: Hooks::default(),
+            pace: Pace::default(),
             start_paused: false,
+            coop_wrap: None,
             recv_mode: RecvMode::default(),
             recv_buffers: BUFFERS,
             sq_entries: SQ_ENTRIES,
@@ -112,21 +128,6 @@ impl Builder {
             mask: Mask::NONE,
             restricted: false,
         }
-    }
-
-    /// Enables I/O and time. They are always on here: the ring carries both.
-    pub fn enable_all(&mut self) -> &mut Builder {
-        self
-    }
-
-    /// Enables I/O. It is always on here.
-    pub fn enable_io(&mut self) -> &mut Builder {
-        self
-    }
-
-    /// Enables time. It is always on here.
-    pub fn enable_time(&mut self) -> &mut Builder {
-        self
     }
 
     /// Sets the number of worker threads; by default TOKIO_WORKER_THREADS, else the number of
@@ -154,61 +155,72 @@ impl Builder {
         self
     }
 
-    /// Names the threads that the runtime starts; `annulus-worker` by default.
-    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Builder {
+    /// Names the runtime: [`Handle::name`] answers it. By default it has no name.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty, or blank.
+    ///
+    /// ```
+    /// use annulus::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().name("ingest").build()?;
+    /// assert_eq!(runtime.handle().name(), Some("ingest"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn name(&mut self, name: impl Into<String>) -> &mut Builder {
         let name = name.into();
-        self.thread_name = Arc::new(move || name.clone());
-        self
-    }
-
-    /// Names the threads that the runtime starts by a function that is called for each.
-    pub fn thread_name_fn<F>(&mut self, name: F) -> &mut Builder
-    where
-        F: Fn() -> String + Send + Sync + 'static,
-    {
-        self.thread_name = Arc::new(name);
-        self
-    }
-
-    /// Sets the stack size, in bytes, of the threads that the runtime starts.
-    pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Builder {
-        self.thread_stack_size_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets how long an idle thread for blocking closures stays; 10 seconds by default.
-    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Builder {
-        self.thread_keep_alive = duration;
-        self
-    }
-
-    /// Calls `f` on each thread that the runtime starts, before anything else.
-    pub fn on_thread_start<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
-        self.on_thread_start = Some(Arc::new(f));
-        self
-    }
-
-    /// Calls `f` on each thread that the runtime started, last of all.
-    pub fn on_thread_stop<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
-        self.on_thread_stop = Some(Arc::new(f));
-        self
-    }
-
-    /// Calls `f` on a thread that is about to sleep for want of tasks.
-    pub fn on_thread_park<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
-        self.hooks.on_park = Some(Arc::new(f));
-        self
-    }
-
-    /// Calls `f` on a thread that has slept.
-    pub fn on_thread_unpark<F: Fn() + Send + Sync + 'static>(&mut self, f: F) -> &mut Builder {
-        self.hooks.on_unpark = Some(Arc::new(f));
+        assert!(!name.trim().is_empty(), "runtime name shouldn't be empty");
+        self.name = Some(name);
         self
     }
 
     /// Starts with the clock paused, for tests. Only for a current-thread runtime.
     pub fn start_paused(&mut self, paused: bool) -> &mut Builder {
         self.start_paused = paused;
+        self
+    }
+
+    /// Gives each poll of a task, and of the future of `block_on`, tokio's cooperative budget too.
+    ///
+    /// What annulus has of its own (sockets, timers, join handles) always spends a budget of 128
+    /// units and then gives way. What it takes from tokio (`sync`, `io`, the macros) counts by
+    /// tokio's own, which is on only in a context of tokio's: without it a channel that always has
+    /// a message never makes its task give way. With this setting each poll runs in such a context,
+    /// of a tokio runtime that drives nothing and has ended before it is used, and everything
+    /// spends the one budget of 128 units.
+    ///
+    /// It costs some 80 ns for each poll of a task. It also makes what blocks a thread panic in
+    /// tasks, as under tokio: `blocking_recv`, `blocking_lock`, a `block_on` of tokio's own.
+    /// ([`block_in_place`](crate::task::block_in_place) and
+    /// [`spawn_blocking`](crate::task::spawn_blocking) allow them.) A `spawn` of tokio itself, by a
+    /// crate that is not annulus' user, finds the ended runtime and yields "cancelled", where it
+    /// would else panic for want of one.
+    ///
+    /// By default what the variable ANNULUS_COOP_WRAP says, 0 or 1. Without that it is off, and on
+    /// in package `tokio` of `[patch.crates-io]`, whose users expect each crate to behave as it does
+    /// under tokio.
+    ///
+    /// ```
+    /// use annulus::runtime::Builder;
+    /// use annulus::sync::mpsc;
+    ///
+    /// let runtime = Builder::new_current_thread().coop_wrap(true).build()?;
+    /// runtime.block_on(async {
+    ///     let (tx, mut rx) = mpsc::unbounded_channel();
+    ///     (0..1000).for_each(|n| tx.send(n).unwrap());
+    ///     let others = annulus::spawn(async move { drop(tx) });
+    ///     // Gives way every 128 messages, so that the other task runs meanwhile.
+    ///     for _ in 0..500 {
+    ///         rx.recv().await;
+    ///     }
+    ///     assert!(others.is_finished());
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn coop_wrap(&mut self, wrap: bool) -> &mut Builder {
+        self.coop_wrap = Some(wrap);
         self
     }
 
@@ -329,14 +341,17 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`Builder::build`]; and if this builder was made by [`Builder::new_multi_thread`].
+    /// As [`Builder::build`].
+    ///
+    /// # Panics
+    ///
+    /// If this builder was made by [`Builder::new_multi_thread`].
+    #[track_caller]
     pub fn build_local(&mut self, _options: LocalOptions) -> io::Result<LocalRuntime> {
-        if self.flavor == Flavor::MultiThread {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a local runtime has one thread: start from Builder::new_current_thread()",
-            ));
-        }
+        assert!(
+            self.flavor != Flavor::MultiThread,
+            "multi_thread is not supported for LocalRuntime"
+        );
         self.flavor = Flavor::Local;
         let handle = self.build_handle();
         self.flavor = Flavor::CurrentThread;
@@ -437,7 +452,11 @@ impl Builder {
         let blocking = self.blocking_pool(threads_max, on_idle);
         let handle = Handle::new(Arc::new(Scheduler::new(SchedulerConfig {
             id,
+            name: self.name.clone(),
             flavor: self.flavor,
+            drivers: self.drivers,
+            pace: self.pace,
+            coop_wrap: self.coop_wrap.map_or_else(budget::is_default, Ok)?,
             stepped,
             alone: match drive {
                 Drive::Alone(alone) => Some(alone),
@@ -539,6 +558,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("flavor", &self.flavor)
+            .field("name", &self.name)
             .field("worker_threads", &self.worker_threads)
             .field("max_blocking_threads", &self.blocking_threads_max)
             .field("kernel", &self.kernel)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::blocking::ThreadScope;
 use super::scheduler::{Flavor, Scheduler};
-use super::{RuntimeFlavor, worker};
+use super::{RuntimeFlavor, RuntimeMetrics, worker};
 use crate::context;
 use crate::sim;
 use crate::task::{Id, JoinHandle};
@@ -102,17 +102,23 @@ impl Handle {
     /// [`sim`](crate::sim#limits).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on_as(None, future)
+    }
+
+    /// Runs a future to its end on this thread, as worker `index` if it drives the runtime.
+    #[track_caller]
+    pub(super) fn block_on_as<F: Future>(&self, index: Option<usize>, future: F) -> F::Output {
         if let Some(alone) = self.scheduler.alone() {
             let with_core = self.scheduler.flavor == Flavor::CurrentThread;
-            return alone.block_on(self, with_core, future);
+            return alone.block_on(self, with_core, index, future);
         }
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
         match self.scheduler.flavor {
-            Flavor::CurrentThread => worker::block_on_current(self, future),
+            Flavor::CurrentThread => worker::block_on_current(self, index, future),
             // The ring of a local runtime is its own thread's alone.
-            Flavor::MultiThread | Flavor::Local => worker::block_on_outside(future),
+            Flavor::MultiThread | Flavor::Local => worker::block_on_outside(self, future),
         }
     }
 
@@ -120,12 +126,12 @@ impl Handle {
     #[track_caller]
     pub(super) fn block_on_local<F: Future>(&self, future: F) -> F::Output {
         if let Some(alone) = self.scheduler.alone() {
-            return alone.block_on(self, true, future);
+            return alone.block_on(self, true, Some(0), future);
         }
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
-        worker::block_on_current(self, future)
+        worker::block_on_current(self, Some(0), future)
     }
 
     /// What kind of runtime this is.
@@ -135,6 +141,18 @@ impl Handle {
             Flavor::CurrentThread | Flavor::Local => RuntimeFlavor::CurrentThread,
             Flavor::MultiThread => RuntimeFlavor::MultiThread,
         }
+    }
+
+    /// What [`Builder::name`](super::Builder::name) said; None if nothing.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.scheduler.name.as_deref()
+    }
+
+    /// What the runtime tells of itself, while it lives and after.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.clone())
     }
 
     /// A number that no other runtime of this process has had.

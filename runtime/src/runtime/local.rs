@@ -7,7 +7,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::{Builder, EnterGuard, Handle, Runtime};
+use super::{Builder, EnterGuard, Handle, Runtime, RuntimeMetrics};
 use crate::task::{Id, JoinHandle};
 
 /// A runtime of one thread, on which tasks need not be `Send`.
@@ -37,7 +37,7 @@ pub struct LocalRuntime {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct LocalOptions {
-    not_send: PhantomData<*mut ()>,
+    not_send: PhantomData<*mut u8>,
 }
 
 impl LocalRuntime {
@@ -99,6 +99,12 @@ impl LocalRuntime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.handle().block_on_local(future)
+    }
+
+    /// What the runtime tells of itself, while it lives and after.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.runtime.metrics()
     }
 
     /// Ends the runtime, waiting for at most `duration`: see [`Runtime::shutdown_timeout`].

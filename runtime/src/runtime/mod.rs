@@ -10,6 +10,7 @@ mod builder;
 mod handle;
 pub(crate) mod kernel;
 mod local;
+mod metrics;
 pub(crate) mod scheduler;
 pub(crate) mod worker;
 
@@ -23,14 +24,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::context;
+use crate::reactor::SHUTDOWN;
 use crate::task::JoinHandle;
 
 pub use crate::reactor::RecvMode;
 pub use annulus_ring::Mask;
 pub use builder::Builder;
+pub(crate) use builder::Driver;
 pub use handle::{EnterGuard, Handle, TryCurrentError};
 pub use kernel::KernelKind;
 pub use local::{LocalOptions, LocalRuntime};
+pub use metrics::RuntimeMetrics;
 
 /// A runtime. Dropping it ends it: see [`Runtime::shutdown_timeout`].
 ///
@@ -133,7 +137,7 @@ impl Runtime {
     /// On a thread that polls tasks; and when the future does.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.handle.block_on(future)
+        self.handle.block_on_as(Some(0), future)
     }
 
     /// Ends the runtime, waiting for at most `duration`.
@@ -152,6 +156,12 @@ impl Runtime {
     /// Ends the runtime without waiting for anything.
     pub fn shutdown_background(self) {
         self.shutdown_timeout(Duration::ZERO);
+    }
+
+    /// What the runtime tells of itself, while it lives and after.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     fn shutdown(&self, deadline: Option<Duration>, wait: Option<Duration>) {
@@ -184,6 +194,51 @@ impl Drop for Runtime {
         }
         self.shutdown(None, None);
     }
+}
+
+/// The number of the worker that this thread is: from 0 to
+/// [`num_workers`](RuntimeMetrics::num_workers), as the methods of [`RuntimeMetrics`] count them.
+///
+/// None on a thread that is no worker: one for blocking closures, one that blocks on a multi-thread
+/// runtime, one by [`Handle::block_on`], or one outside of any runtime. On a thread that drives a
+/// current-thread runtime by [`Runtime::block_on`], or a [`LocalRuntime`], it is 0; if several
+/// block on the same runtime, for the one that drives it.
+///
+/// A task may be on another worker after each await.
+///
+/// ```
+/// use annulus::runtime::{Runtime, worker_index};
+///
+/// let runtime = Runtime::new()?;
+/// assert_eq!(runtime.block_on(async { worker_index() }), None);
+/// let task = runtime.spawn(async { worker_index() });
+/// assert!(runtime.block_on(task)?.is_some());
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use]
+pub fn worker_index() -> Option<usize> {
+    context::worker_index()
+}
+
+/// Whether an error says that the runtime of a socket, or of a timer, has ended.
+///
+/// ```
+/// use annulus::net::UdpSocket;
+/// use annulus::runtime::{Runtime, is_rt_shutdown_err};
+///
+/// let (first, second) = (Runtime::new()?, Runtime::new()?);
+/// let socket = first.block_on(UdpSocket::bind("127.0.0.1:0"))?;
+/// drop(first);
+/// let error = second.block_on(socket.readable()).unwrap_err();
+/// assert!(is_rt_shutdown_err(&error));
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use]
+pub fn is_rt_shutdown_err(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other
+        && error
+            .get_ref()
+            .is_some_and(|inner| inner.source().is_none() && inner.to_string() == SHUTDOWN)
 }
 
 impl fmt::Debug for Runtime {

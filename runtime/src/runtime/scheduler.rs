@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use annulus_ring::{Errno, Kernel};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
+use crossbeam_utils::CachePadded;
 
 use super::Handle;
 use super::blocking::BlockingPool;
-use super::builder::Hooks;
+use super::builder::{Driver, Drivers, Hooks, Pace};
+use super::metrics::WorkerCounters;
 use crate::context::{self, ThreadId};
 use crate::reactor::{Core, Home};
 use crate::sim::Alone;
@@ -34,7 +36,12 @@ pub(crate) enum Flavor {
 
 pub(crate) struct Scheduler {
     pub(super) id: u64,
+    pub(super) name: Option<String>,
     pub(super) flavor: Flavor,
+    drivers: Drivers,
+    pub(super) pace: Pace,
+    /// Polls have the budget of tokio's own types.
+    pub(super) coop_wrap: bool,
     /// Nobody drives the cores but who calls [`worker::step`](super::worker::step).
     pub(super) stepped: bool,
     /// The world whose `block_on` does, if that is this runtime's.
@@ -53,6 +60,8 @@ pub(crate) struct Scheduler {
     pub(super) owned: OwnedTasks,
     pub(crate) blocking: BlockingPool,
     pub(super) hooks: Hooks,
+    /// One for each core.
+    pub(super) counters: Box<[CachePadded<WorkerCounters>]>,
     /// No more turns: workers put their cores back.
     stopping: AtomicBool,
     shutdown: Mutex<Shutdown>,
@@ -75,7 +84,11 @@ struct Shutdown {
 /// What a scheduler is made of.
 pub(super) struct SchedulerConfig {
     pub(super) id: u64,
+    pub(super) name: Option<String>,
     pub(super) flavor: Flavor,
+    pub(super) drivers: Drivers,
+    pub(super) pace: Pace,
+    pub(super) coop_wrap: bool,
     pub(super) stepped: bool,
     pub(super) alone: Option<Arc<Alone>>,
     pub(super) clock: Arc<Clock>,
@@ -95,7 +108,11 @@ impl Scheduler {
         let has_threads = config.flavor == Flavor::MultiThread && !config.stepped;
         Scheduler {
             id: config.id,
+            name: config.name,
             flavor: config.flavor,
+            drivers: config.drivers,
+            pace: config.pace,
+            coop_wrap: config.coop_wrap,
             stepped: config.stepped,
             alone: config.alone,
             local_thread: match config.flavor {
@@ -111,6 +128,7 @@ impl Scheduler {
             owned: OwnedTasks::new(workers),
             blocking: config.blocking,
             hooks: config.hooks,
+            counters: (0..workers).map(|_| CachePadded::default()).collect(),
             stopping: AtomicBool::new(false),
             shutdown: Mutex::new(Shutdown {
                 driven: if has_threads { workers } else { 0 },
@@ -161,6 +179,11 @@ impl Scheduler {
 
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
+    }
+
+    /// Whether its builder enabled this.
+    pub(crate) fn has_driver(&self, driver: Driver) -> bool {
+        self.drivers.has(driver)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -258,6 +281,11 @@ impl Scheduler {
 
     pub(super) fn has_injected(&self) -> bool {
         !self.injector.is_empty()
+    }
+
+    /// Tasks that wait for any core.
+    pub(super) fn injected(&self) -> usize {
+        self.injector.len()
     }
 
     /// Says that a core goes to sleep; it looks for tasks once more after this.

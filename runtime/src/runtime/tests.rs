@@ -12,12 +12,13 @@ use crate::task::block_in_place;
 use crate::time::sleep;
 
 fn single() -> Runtime {
-    let runtime = Builder::new_current_thread().build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("the runtime builds")
 }
 
 fn multi() -> Runtime {
-    let runtime = Builder::new_multi_thread().worker_threads(1).build();
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
     runtime.expect("the runtime builds")
 }
 

@@ -3,22 +3,19 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use super::Handle;
 use super::blocking::Callback;
+use super::metrics::WorkerCounters;
 use super::scheduler::{Flavor, Scheduler};
 use crate::context;
 use crate::reactor::{Core, Home};
-use crate::task::{Task, coop, quietly};
-
-/// Polls after which a core looks at its ring although tasks are runnable.
-const POLLS_PER_TURN: u32 = 61;
-/// Turns of the queue after which the injector comes first.
-const POLLS_PER_INJECTOR: u32 = 61;
+use crate::task::{Task, budget, coop, quietly};
 
 /// Starts a thread that drives one core of a multi-thread runtime.
 ///
@@ -44,6 +41,7 @@ pub(super) fn run(handle: Handle, index: usize) {
     let Some(core) = home.take_core() else { return };
     let _entered = context::enter(handle.clone());
     let _mark = context::forbid_blocking();
+    let _worker = context::be_worker(Some(index));
     let driving = Driving::begin(core);
     let mut looper = Loop::new(scheduler, index);
     while !scheduler.is_stopping() {
@@ -53,6 +51,7 @@ pub(super) fn run(handle: Handle, index: usize) {
             Ran::LostCore => return,
         }
     }
+    looper.end();
     scheduler.worker_stopped(&handle, driving.give_up());
 }
 
@@ -65,14 +64,16 @@ pub(crate) fn step(handle: &Handle, index: usize, polls_max: u32) {
     };
     let _entered = context::enter(handle.clone());
     let _mark = context::forbid_blocking();
+    let _worker = context::be_worker(Some(index));
     let driving = Driving::begin(core);
     let mut looper = Loop::new(scheduler, index);
     if matches!(looper.run_up_to(polls_max), Ran::None)
         && let Some(task) = looper.stolen()
     {
-        task.run();
+        looper.run(task);
     }
     looper.turn();
+    looper.end();
     driving.end();
 }
 
@@ -100,11 +101,12 @@ pub(crate) fn advance_paused(handle: &Handle, index: usize) -> bool {
 }
 
 /// Calls `poll` as a task of the only core of a runtime would be, if no other thread has that, and
-/// looks at the ring after.
-pub(crate) fn poll_with_core(handle: &Handle, poll: impl FnOnce()) {
+/// looks at the ring after. The thread is worker `index` meanwhile, or none.
+pub(crate) fn poll_with_core(handle: &Handle, index: Option<usize>, poll: impl FnOnce()) {
     let scheduler = handle.scheduler();
     let _entered = context::enter(handle.clone());
     let _mark = context::forbid_blocking();
+    let _worker = context::be_worker(index);
     let driving = scheduler.homes[0].take_core().map(Driving::begin);
     poll();
     Loop::new(scheduler, 0).turn();
@@ -120,8 +122,12 @@ fn ask_core<R>(handle: &Handle, index: usize, ask: impl FnOnce(&Core) -> R) -> O
 }
 
 /// Runs a future to its end on this thread, driving the core of a single-thread runtime whenever
-/// nobody else does.
-pub(super) fn block_on_current<F: Future>(handle: &Handle, future: F) -> F::Output {
+/// nobody else does; it is worker `index` meanwhile, or none.
+pub(super) fn block_on_current<F: Future>(
+    handle: &Handle,
+    index: Option<usize>,
+    future: F,
+) -> F::Output {
     let scheduler = handle.scheduler();
     let home = scheduler.homes[0].clone();
     assert!(!context::is_turning(), "{}", context::NESTED);
@@ -131,14 +137,16 @@ pub(super) fn block_on_current<F: Future>(handle: &Handle, future: F) -> F::Outp
     loop {
         if let Some(core) = home.take_core() {
             root.driving.store(true, Ordering::SeqCst);
+            let _worker = context::be_worker(index);
             let driving = Driving::begin(core);
             let mut looper = Loop::new(scheduler, 0);
             let output = looper.block_on(future.as_mut(), &root, &waker);
+            looper.end();
             driving.end();
             return output;
         }
         if root.take_woken()
-            && let Poll::Ready(output) = poll_root(future.as_mut(), &waker)
+            && let Poll::Ready(output) = poll_root(scheduler, future.as_mut(), &waker)
         {
             return output;
         }
@@ -150,7 +158,7 @@ pub(super) fn block_on_current<F: Future>(handle: &Handle, future: F) -> F::Outp
 }
 
 /// Runs a future to its end on a thread that drives no core.
-pub(super) fn block_on_outside<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on_outside<F: Future>(handle: &Handle, future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
 
     impl Wake for Unpark {
@@ -166,15 +174,20 @@ pub(super) fn block_on_outside<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut future = pin!(future);
     loop {
-        if let Poll::Ready(output) = poll_root(future.as_mut(), &waker) {
+        if let Poll::Ready(output) = poll_root(handle.scheduler(), future.as_mut(), &waker) {
             return output;
         }
         std::thread::park();
     }
 }
 
-fn poll_root<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
-    coop::with_budget(|| future.poll(&mut Context::from_waker(waker)))
+pub(crate) fn poll_root<F: Future>(
+    scheduler: &Scheduler,
+    future: Pin<&mut F>,
+    waker: &Waker,
+) -> Poll<F::Output> {
+    let poll = || coop::with_budget(|| future.poll(&mut Context::from_waker(waker)));
+    budget::grant_if(scheduler.coop_wrap, poll)
 }
 
 /// The future of a `block_on` that drives a core, or waits for it.
@@ -260,6 +273,8 @@ struct Loop<'a> {
     scheduler: &'a Scheduler,
     index: usize,
     polls: u32,
+    /// Since when it is awake.
+    awake_since: Instant,
 }
 
 impl Loop<'_> {
@@ -268,12 +283,13 @@ impl Loop<'_> {
             scheduler,
             index,
             polls: 0,
+            awake_since: Instant::now(),
         }
     }
 
     fn block_on<F: Future>(
         &mut self,
-        mut future: std::pin::Pin<&mut F>,
+        mut future: Pin<&mut F>,
         root: &Arc<Root>,
         waker: &Waker,
     ) -> F::Output {
@@ -281,7 +297,7 @@ impl Loop<'_> {
         root.woken.store(true, Ordering::SeqCst);
         loop {
             if root.take_woken()
-                && let Poll::Ready(output) = poll_root(future.as_mut(), waker)
+                && let Poll::Ready(output) = poll_root(self.scheduler, future.as_mut(), waker)
             {
                 return output;
             }
@@ -300,13 +316,15 @@ impl Loop<'_> {
     /// Runs tasks until there are none, or until the ring wants to be looked at. At least one runs
     /// first: TASKRUN may stay set for work that only another thread can do.
     fn run_tasks(&mut self) -> Ran {
-        self.run_up_to(POLLS_PER_TURN)
+        self.run_up_to(self.scheduler.pace.turn_polls)
     }
 
     fn run_up_to(&mut self, polls_max: u32) -> Ran {
         for polls in 0..polls_max {
             self.polls = self.polls.wrapping_add(1);
-            let injector_first = self.polls.is_multiple_of(POLLS_PER_INJECTOR);
+            let injector_first = self
+                .polls
+                .is_multiple_of(self.scheduler.pace.injector_polls);
             let next = context::with_core(|core| {
                 let wants_turn = polls > 0 && core.wants_turn();
                 (!wants_turn).then(|| self.scheduler.next_task(core, injector_first))
@@ -315,10 +333,14 @@ impl Loop<'_> {
                 None => return Ran::LostCore,
                 Some(None) => return Ran::Some,
                 Some(Some(None)) => return Ran::None,
-                Some(Some(Some(task))) => task.run(),
+                Some(Some(Some(task))) => self.run(task),
             }
         }
         Ran::Some
+    }
+
+    fn run(&self, task: Task) {
+        budget::grant_if(self.scheduler.coop_wrap, || task.run());
     }
 
     fn turn(&self) {
@@ -336,20 +358,33 @@ impl Loop<'_> {
             scheduler, index, ..
         } = *self;
         if let Some(task) = self.stolen() {
-            task.run();
-            return;
-        }
-        if scheduler.clock().is_paused() {
-            self.auto_advance(&has_work);
+            self.run(task);
             return;
         }
         let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| quietly(|| hook()));
         call(&scheduler.hooks.on_park);
-        scheduler.fall_asleep(index);
-        // The hook may have spawned.
-        context::with_core(|core| core.park(|| has_work() || !core.queue().is_empty()));
-        scheduler.wake_up(index);
+        self.counters().add_busy(self.awake_since);
+        self.counters().change();
+        if scheduler.clock().is_paused() {
+            self.auto_advance(&has_work);
+        } else {
+            scheduler.fall_asleep(index);
+            // The hook may have spawned.
+            context::with_core(|core| core.park(|| has_work() || !core.queue().is_empty()));
+            scheduler.wake_up(index);
+        }
+        self.counters().change();
+        self.awake_since = Instant::now();
         call(&scheduler.hooks.on_unpark);
+    }
+
+    /// The loop ends, and has its core still.
+    fn end(self) {
+        self.counters().add_busy(self.awake_since);
+    }
+
+    fn counters(&self) -> &WorkerCounters {
+        &self.scheduler.counters[self.index]
     }
 
     /// A clock that stands moves to the next timer when there is nothing else to do.
@@ -411,8 +446,7 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     );
     let Some(core) = context::take_core() else {
         // The task was in such a closure before: its core has gone.
-        let _allowed = context::allow_blocking();
-        return f();
+        return call_blocking(f);
     };
     let home = core.home().clone();
     let index = handle
@@ -432,8 +466,14 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
             "block_in_place found no thread for its core, whose tasks and operations wait: {error}"
         );
     }
+    call_blocking(f)
+}
+
+/// Calls what may block, and has no budget: it would wait for ever for another one.
+fn call_blocking<R>(f: impl FnOnce() -> R) -> R {
     let _allowed = context::allow_blocking();
-    f()
+    let _free = coop::stop();
+    budget::leave(f)
 }
 
 /// Takes the core back after the closure, if no other thread has come for it.

@@ -50,7 +50,9 @@ use crate::task::coop;
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     // First of all, so that a missing runtime panics whatever the kind is.
-    drop(crate::reactor::Home::current());
+    drop(crate::reactor::Home::current_with(
+        crate::runtime::Driver::Io,
+    ));
     sim::refuse(
         "signal",
         "signals are the process', and arrive at no simulated host",

@@ -15,7 +15,7 @@ use std::panic::Location;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 
 use annulus_ring::Kernel;
@@ -26,7 +26,6 @@ use super::{NO_HOOKS, seeds};
 use crate::context;
 use crate::runtime::scheduler::{Flavor, Scheduler};
 use crate::runtime::{Handle, worker};
-use crate::task::coop;
 
 /// The host's name.
 const NAME: &str = "localhost";
@@ -148,12 +147,13 @@ impl Alone {
     // ---- Blocking -----------------------------------------------------------------------
 
     /// Runs a future to its end, and steps everything else meanwhile. `with_core`: as the thread
-    /// that drives the only core of its runtime.
+    /// that drives the only core of its runtime, and is its worker `index` or none.
     #[track_caller]
     pub(crate) fn block_on<F: Future>(
         self: &Arc<Alone>,
         handle: &Handle,
         with_core: bool,
+        index: Option<usize>,
         future: F,
     ) -> F::Output {
         assert!(
@@ -177,13 +177,13 @@ impl Alone {
                 let future = future.as_mut();
                 let mut ended = None;
                 let poll = || {
-                    let context = &mut Context::from_waker(&waker);
-                    if let Poll::Ready(value) = coop::with_budget(|| future.poll(context)) {
+                    let polled = worker::poll_root(handle.scheduler(), future, &waker);
+                    if let Poll::Ready(value) = polled {
                         ended = Some(value);
                     }
                 };
                 if with_core {
-                    worker::poll_with_core(handle, poll);
+                    worker::poll_with_core(handle, index, poll);
                 } else {
                     let _mark = context::forbid_blocking();
                     poll();

@@ -186,6 +186,7 @@ impl Driver {
         machine.kernel.set_up(true);
         machine.done = false;
         let mut builder = Builder::new_multi_thread();
+        builder.enable_all();
         (machine.settings.configure)(&mut builder);
         let runtime = builder
             .worker_threads(machine.settings.workers)

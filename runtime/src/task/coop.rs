@@ -7,17 +7,20 @@
 //! worker a hundred times longer than one of small ones. Outside of a task, and under
 //! [`unconstrained`], nothing is counted.
 //!
-//! Types that come from tokio itself (`sync`, `io`) count by tokio's own budget.
+//! Types that come from tokio itself (`sync`, `io`) count by tokio's own budget, which there is only
+//! where [`coop_wrap`](crate::runtime::Builder::coop_wrap) grants it. Then everything counts by
+//! that one.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
+use super::budget;
 use crate::context;
 
 /// The units of one poll of a task.
@@ -28,7 +31,8 @@ const UNIT_BYTES: usize = 1024;
 /// True if the running task may go on; false if the next operation will make
 /// it give way.
 pub fn has_budget_remaining() -> bool {
-    context::budget() != Some(0) && real::task::coop::has_budget_remaining()
+    (budget::is_granted() || context::budget() != Some(0))
+        && real::task::coop::has_budget_remaining()
 }
 
 /// Spends a unit of the running task's budget, which comes back when the
@@ -36,19 +40,20 @@ pub fn has_budget_remaining() -> bool {
 /// was called on it. Pending if there is none; the task is then woken after
 /// others had their turn.
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
-    let before = context::budget();
-    match before {
-        None => {}
-        Some(0) => {
-            context::defer(cx.waker());
-            return Poll::Pending;
-        }
-        Some(left) => {
-            context::replace_budget(Some(left - 1));
-        }
+    let granted = budget::is_granted();
+    let left = context::budget().filter(|_| !granted);
+    if left == Some(0) || granted && !real::task::coop::has_budget_remaining() {
+        context::defer(cx.waker());
+        return Poll::Pending;
     }
+    let unit = if granted {
+        Unit::Tokios(ready!(real::task::coop::poll_proceed(cx)))
+    } else {
+        context::replace_budget(left.map(|left| left - 1));
+        Unit::Ours(Cell::new(left))
+    };
     Poll::Ready(RestoreOnPending {
-        before: Cell::new(before),
+        unit,
         stays: PhantomData,
     })
 }
@@ -58,22 +63,33 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
 #[derive(Debug)]
 #[must_use]
 pub struct RestoreOnPending {
-    /// The budget to go back to; None to leave it.
-    before: Cell<Option<u8>>,
+    unit: Unit,
     /// The budget is this thread's.
     stays: PhantomData<*mut ()>,
+}
+
+#[derive(Debug)]
+enum Unit {
+    /// The budget to go back to; None to leave it.
+    Ours(Cell<Option<u8>>),
+    Tokios(real::task::coop::RestoreOnPending),
 }
 
 impl RestoreOnPending {
     /// The unit was well spent.
     pub fn made_progress(&self) {
-        self.before.set(None);
+        match &self.unit {
+            Unit::Ours(before) => before.set(None),
+            Unit::Tokios(unit) => unit.made_progress(),
+        }
     }
 }
 
 impl Drop for RestoreOnPending {
     fn drop(&mut self) {
-        if let Some(before) = self.before.get() {
+        if let Unit::Ours(before) = &self.unit
+            && let Some(before) = before.get()
+        {
             context::replace_budget(Some(before));
         }
     }
@@ -81,12 +97,19 @@ impl Drop for RestoreOnPending {
 
 /// Spends what moving so many bytes costs, besides the unit of the call that moved them.
 pub(crate) fn spend_bytes(n: usize) {
-    let units = n / UNIT_BYTES;
+    let units = (n / UNIT_BYTES).min(usize::from(BUDGET));
     if units == 0 {
         return;
     }
-    if let Some(left) = context::budget() {
-        let units = u8::try_from(units).unwrap_or(u8::MAX);
+    if budget::is_granted() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..units {
+            if let Poll::Ready(unit) = real::task::coop::poll_proceed(&mut cx) {
+                unit.made_progress();
+            }
+        }
+    } else if let Some(left) = context::budget() {
+        let units = u8::try_from(units).expect("no more than a budget");
         context::replace_budget(Some(left.saturating_sub(units)));
     }
 }

@@ -5,6 +5,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use super::Id;
@@ -16,6 +17,8 @@ type Payload = Box<dyn Any + Send + 'static>;
 pub struct JoinError {
     cause: Cause,
     id: Id,
+    /// As tokio's: what a panic carried is not safe to unwind past.
+    not_unwind_safe: PhantomData<Box<dyn Any + Send + Sync>>,
 }
 
 enum Cause {
@@ -29,6 +32,7 @@ impl JoinError {
         JoinError {
             cause: Cause::Cancelled,
             id,
+            not_unwind_safe: PhantomData,
         }
     }
 
@@ -36,6 +40,7 @@ impl JoinError {
         JoinError {
             cause: Cause::Panic(Mutex::new(payload)),
             id,
+            not_unwind_safe: PhantomData,
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
 use std::mem;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,8 @@ use crate::runtime::Handle;
 pub struct JoinSet<T> {
     joins: Slab<JoinHandle<T>>,
     finished: Arc<Finished>,
+    /// As tokio's.
+    not_unwind_safe: PhantomData<Box<dyn Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -61,6 +64,7 @@ impl<T> JoinSet<T> {
         JoinSet {
             joins: Slab::new(),
             finished: Arc::default(),
+            not_unwind_safe: PhantomData,
         }
     }
 

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 
-use super::{Id, JoinHandle, OwnedTasks, Schedule, Task};
+use super::{Id, JoinHandle, OwnedTasks, Schedule, Task, budget};
 use crate::context;
 use crate::runtime::{self, Runtime};
 
@@ -155,7 +155,7 @@ impl LocalSet {
     fn tick(&self) -> bool {
         for _ in 0..TICK_TASKS_MAX {
             match self.inner.next() {
-                Some(task) => task.run(),
+                Some(task) => budget::grant_nested(|| task.run()),
                 None => return false,
             }
         }

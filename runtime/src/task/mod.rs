@@ -26,6 +26,8 @@ pub use join::JoinHandle;
 mod abort;
 pub use abort::AbortHandle;
 
+pub(crate) mod budget;
+
 pub mod coop;
 #[doc(hidden)]
 pub use coop::{Unconstrained, consume_budget, unconstrained};

@@ -4,6 +4,7 @@
 use super::{Duration, Instant, bounded};
 use crate::op::Timer;
 use crate::reactor::Home;
+use crate::runtime::Driver;
 use crate::task::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -101,7 +102,7 @@ pin_project! {
 impl Sleep {
     #[track_caller]
     pub(super) fn new(deadline: Instant) -> Sleep {
-        let home = Home::current();
+        let home = Home::current_with(Driver::Time);
         let timer = Timer::new(&home, home.clock().deadline_tick(deadline));
         Sleep { deadline, timer }
     }
