@@ -176,7 +176,7 @@ impl Shared {
             if looked && left_ns == Some(0) {
                 return state.unless_some(Errno::ETIME);
             }
-            let timer_ns = state.engine.next_timeout_ns(&state.os);
+            let timer_ns = state.engine.next_timeout_ns(|clock| state.os.now_ns(clock));
             let span_ns = left_ns.into_iter().chain(timer_ns).min();
             if !self.mailbox.begin_wait() {
                 continue;

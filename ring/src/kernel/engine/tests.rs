@@ -80,6 +80,11 @@ impl Rig {
         Rig::with_entries(16, 32)
     }
 
+    fn next_timeout_ns(&self) -> Option<u64> {
+        self.engine
+            .next_timeout_ns(|clock| self.world.now_ns(clock))
+    }
+
     fn with_entries(sq_entries: u32, cq_entries: u32) -> Rig {
         let params = io_uring_params {
             sq_entries,
@@ -197,14 +202,14 @@ fn a_linked_timeout_starts_with_what_it_limits() {
         unsafe { sqe.prep_link_timeout(&raw const time, 0) };
     });
     assert_eq!(rig.submit(), []);
-    assert_eq!(rig.engine.next_timeout_ns(&rig.world), Some(1_000_000_000));
+    assert_eq!(rig.next_timeout_ns(), Some(1_000_000_000));
     rig.world.now_ns = 999_999_999;
     rig.engine.expire(&mut rig.world);
     assert_eq!(rig.pop(), [], "not before its time");
     rig.world.now_ns += 1;
     rig.engine.expire(&mut rig.world);
     assert_eq!(rig.pop(), [(2, TIME), (1, CANCELED)]);
-    assert_eq!(rig.engine.next_timeout_ns(&rig.world), None);
+    assert_eq!(rig.next_timeout_ns(), None);
 }
 
 #[test]

@@ -65,10 +65,10 @@ impl Timeouts {
     }
 
     /// How long until the first runs out.
-    pub(super) fn next_ns(&self, world: &impl World) -> Option<u64> {
+    fn next_ns(&self, now_ns: impl Fn(Clock) -> u64) -> Option<u64> {
         let left = |clock: Clock| {
             let (&(deadline_ns, _), _) = self.queues[clock as usize].first_key_value()?;
-            Some(deadline_ns.saturating_sub(world.now_ns(clock)))
+            Some(deadline_ns.saturating_sub(now_ns(clock)))
         };
         Clock::ALL.into_iter().filter_map(left).min()
     }
@@ -114,8 +114,8 @@ impl Engine {
     }
 
     /// How long until the next timeout runs out.
-    pub(crate) fn next_timeout_ns(&self, world: &impl World) -> Option<u64> {
-        self.timeouts.next_ns(world)
+    pub(crate) fn next_timeout_ns(&self, now_ns: impl Fn(Clock) -> u64) -> Option<u64> {
+        self.timeouts.next_ns(now_ns)
     }
 
     /// Ends what has run out.

@@ -201,17 +201,12 @@ impl State {
     }
 
     /// When something happens next by itself, timeouts of rings included.
-    pub(super) fn next_ns(&mut self) -> Option<u64> {
-        let mut next = self.parts.world.next_ns();
-        let rings: Vec<Id> = self.rings.keys().copied().collect();
+    pub(super) fn next_ns(&self) -> Option<u64> {
         let now_ns = self.parts.world.now_ns();
-        for ring in rings {
-            let timeout = self.with_ring(ring, |engine, machine| engine.next_timeout_ns(machine));
-            if let Ok(Some(left_ns)) = timeout {
-                next = next.into_iter().chain([now_ns + left_ns]).min();
-            }
-        }
-        next
+        let rings = self.rings.values();
+        let timeouts = rings.filter_map(|ring| ring.engine.next_timeout_ns(|_clock| now_ns));
+        let next = timeouts.map(|left_ns| now_ns + left_ns);
+        next.chain(self.parts.world.next_ns()).min()
     }
 
     /// Lets everything happen that is due by `now_ns`, and tells the rings that it concerns.
@@ -222,11 +217,9 @@ impl State {
         }
         self.tell_stirred();
         // A timeout that has run out is told like anything else.
-        let rings: Vec<Id> = self.rings.keys().copied().collect();
-        for ring in rings {
-            let timeout = self.with_ring(ring, |engine, machine| engine.next_timeout_ns(machine));
-            if timeout == Ok(Some(0)) {
-                self.parts.flag(ring);
+        for (id, ring) in &self.rings {
+            if ring.engine.next_timeout_ns(|_clock| now_ns) == Some(0) {
+                self.parts.flag(*id);
             }
         }
     }

@@ -55,7 +55,7 @@ impl Waiting {
         self.waiters.insert(name, Waiter { key, object, mask });
         self.by_object.entry(object).or_default().push(name);
         if ready & (mask | ALWAYS) != 0 {
-            self.tell(name);
+            tell(&mut self.told, name);
         }
         Ok(())
     }
@@ -75,20 +75,13 @@ impl Waiting {
         world.release(waiter.object);
     }
 
-    fn tell(&mut self, name: Name) {
-        let told = self.told.entry(name.0).or_default();
-        if !told.contains(&name) {
-            told.push(name);
-        }
-    }
-
     /// Objects stirred: whoever waits for what they are ready for now is to look again.
     pub(super) fn stirred(&mut self, world: &World, objects: &[Id]) {
         for object in objects {
             let ready = world.readiness(*object).unwrap_or(0);
-            for name in self.by_object.get(object).cloned().unwrap_or_default() {
-                if ready & (self.waiters[&name].mask | ALWAYS) != 0 {
-                    self.tell(name);
+            for name in self.by_object.get(object).into_iter().flatten() {
+                if ready & (self.waiters[name].mask | ALWAYS) != 0 {
+                    tell(&mut self.told, *name);
                 }
             }
         }
@@ -120,5 +113,12 @@ impl Waiting {
         for key in keys {
             self.disarm(world, ring, key);
         }
+    }
+}
+
+fn tell(told: &mut BTreeMap<Id, Vec<Name>>, name: Name) {
+    let told = told.entry(name.0).or_default();
+    if !told.contains(&name) {
+        told.push(name);
     }
 }

@@ -278,11 +278,9 @@ impl Lent {
             return;
         };
         // Each of them, for all are written to.
-        let left_alone = loan
-            .regions
-            .iter_mut()
-            .fold(true, |all, region| region.uncover() && all);
-        if !left_alone {
+        let regions = loan.regions.iter_mut();
+        let touched = regions.map(Region::uncover).filter(|alone| !alone).count();
+        if touched > 0 {
             let violation = loan.violation(Act::Touched);
             self.violation.get_or_insert(violation);
         }
@@ -295,11 +293,9 @@ impl Lent {
         if let Some(violation) = loan.take_freed() {
             self.violation.get_or_insert(violation);
         }
-        let left_alone = loan
-            .regions
-            .iter_mut()
-            .fold(true, |all, region| region.leave() && all);
-        if !left_alone {
+        let regions = loan.regions.iter_mut();
+        let touched = regions.map(Region::leave).filter(|alone| !alone).count();
+        if touched > 0 {
             self.violation.get_or_insert(loan.violation(Act::Touched));
         }
     }
