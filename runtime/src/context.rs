@@ -18,7 +18,8 @@ pub(crate) const NO_REACTOR: &str =
     "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
 pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a \
     function (like `block_on`) attempted to block the current thread while the thread is being \
-    used to drive asynchronous tasks.";
+    used to drive asynchronous tasks. If you are in an async function, use `.await` on the future \
+    instead of blocking on it.";
 const OUT_OF_ORDER: &str = "`EnterGuard` values dropped out of order. Guards returned by \
     `tokio::runtime::Handle::enter()` must be dropped in the reverse order as they were acquired.";
 
