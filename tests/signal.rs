@@ -166,3 +166,24 @@ fn outside_of_a_runtime_listening_panics() {
     let outcome = std::panic::catch_unwind(|| signal(SignalKind::alarm()));
     assert!(outcome.is_err());
 }
+
+#[test]
+fn a_signal_between_two_listeners_is_the_seconds_unless_the_loop_has_turned() {
+    let _serial = serial();
+    runtime().block_on(async {
+        let kind = SignalKind::quit();
+        // 1. The first goes, the signal comes, and the second is there before a turn.
+        drop(signal(kind).expect("it is installed"));
+        send(kind);
+        let mut second = signal(kind).expect("it is installed");
+        arrival(&mut second).await;
+        assert!(!has_come(&mut second));
+        // 2. The second goes, the signal comes, and the loop turns: it was for nobody.
+        drop(second);
+        send(kind);
+        annulus_tests::turns().await;
+        let mut third = signal(kind).expect("it is installed");
+        assert!(!has_come(&mut third));
+    });
+    nothing_in_flight("a_signal_between_two_listeners_is_the_seconds_unless_the_loop_has_turned");
+}

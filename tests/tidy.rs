@@ -15,6 +15,7 @@ const UNSAFE: &[&str] = &[
     "task/waker",
     "buf",
     "from_raw",
+    "io/unix/async_fd",
     "process",
     "signal",
     "sim/alloc",

@@ -180,8 +180,12 @@ fn pipes_are_read_and_written() {
     assert_eq!(kernel.write(writing.as_fd(), b"abc"), Ok(3));
     let bufs = [IoSlice::new(b"de"), IoSlice::new(b"f")];
     assert_eq!(kernel.write_vectored(writing.as_fd(), &bufs), Ok(3));
-    assert_eq!(kernel.read(reading.as_fd(), &mut buf), Ok(6));
-    assert_eq!(filled(&buf[..6]), b"abcdef");
+    let (mut first, mut second) = ([0; 1], [0; 2]);
+    let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+    assert_eq!(kernel.read_vectored(reading.as_fd(), &mut bufs), Ok(3));
+    assert_eq!((&first, &second), (b"a", b"bc"));
+    assert_eq!(kernel.read(reading.as_fd(), &mut buf), Ok(3));
+    assert_eq!(filled(&buf[..3]), b"def");
     assert_eq!(
         kernel.lseek(reading.as_fd(), SeekFrom::Start(0)),
         Err(Errno::ESPIPE)
@@ -234,4 +238,44 @@ fn a_descriptor_that_is_replaced_keeps_its_number_and_names_nothing() {
     // SAFETY: F_GETFD takes no pointer.
     let flags = unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_GETFD) };
     assert_eq!(flags, libc::FD_CLOEXEC);
+}
+
+#[test]
+fn a_pipe_can_be_made_to_block_and_keeps_its_access_mode() {
+    let kernel = kernel();
+    let (reading, writing) = kernel.pipe().expect("a pipe");
+    for (end, mode) in [(&reading, libc::O_RDONLY), (&writing, libc::O_WRONLY)] {
+        let flags = |fd: &OwnedFd| kernel.status_flags(fd.as_fd()).expect("open");
+        assert_eq!(flags(end) & libc::O_ACCMODE, mode);
+        for nonblocking in [true, false, false, true] {
+            kernel
+                .set_nonblocking(end.as_fd(), nonblocking)
+                .expect("open");
+            assert_eq!(flags(end) & libc::O_NONBLOCK != 0, nonblocking);
+            assert_eq!(flags(end) & libc::O_ACCMODE, mode);
+        }
+    }
+}
+
+#[test]
+fn what_is_always_ready_cannot_be_waited_for() {
+    let kernel = kernel();
+    let (pipe, _writing) = kernel.pipe().expect("a pipe");
+    let (socket, _other) = pair(&kernel);
+    let event = kernel.eventfd().expect("an eventfd");
+    let process = kernel
+        .pidfd_open(std::process::id() as i32)
+        .expect("this process is there");
+    for fd in [pipe, socket, event, process] {
+        assert_eq!(kernel.check_pollable(fd.as_raw_fd()), Ok(()));
+    }
+    let open = |path| std::fs::File::open(path).expect("it is on every system");
+    for path in ["/", "/proc/self/exe", "/dev/null"] {
+        let fd = open(path);
+        assert_eq!(kernel.check_pollable(fd.as_raw_fd()), Err(Errno::EPERM));
+    }
+    // A regular file by its type, which all the same tells of changes.
+    let mounts = open("/proc/self/mounts");
+    assert_eq!(kernel.check_pollable(mounts.as_raw_fd()), Ok(()));
+    assert_eq!(kernel.check_pollable(-1), Err(Errno::EBADF));
 }

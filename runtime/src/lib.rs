@@ -9,6 +9,7 @@ pub mod fs;
 pub mod io;
 pub mod net;
 mod op;
+pub mod process;
 mod reactor;
 pub mod runtime;
 pub mod signal;

@@ -64,6 +64,15 @@ fn files_are_opened_and_read_at_offsets() {
 }
 
 #[test]
+fn a_process_has_a_descriptor() {
+    let fd = calls::pidfd_open(std::process::id() as i32, 0).expect("a descriptor of our own");
+    // SAFETY: ours, and not used afterwards.
+    assert_eq!(unsafe { calls::close(fd) }, Ok(()));
+    assert_eq!(calls::pidfd_open(0, 0), Err(Errno::EINVAL));
+    assert_eq!(calls::pidfd_open(i32::MAX, 0), Err(Errno::ESRCH));
+}
+
+#[test]
 fn memory_is_mapped_advised_and_unmapped() {
     let (read_write, private_anonymous, dont_fork) = (3, 0x22, 10);
     // SAFETY: no MAP_FIXED, and nobody else has this memory.

@@ -184,6 +184,26 @@ impl Kernel {
         }
     }
 
+    /// `readv`(2): reads into one buffer after the other; of a descriptor that is O_NONBLOCK.
+    ///
+    /// # Errors
+    /// As [`Kernel::read`].
+    pub fn read_vectored(
+        &self,
+        fd: BorrowedFd<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Result<usize, Errno> {
+        let count = bufs.len().min(IOV_MAX);
+        match self {
+            Kernel::Simulated(simulated) => simulated.recv_vectored(fd, bufs, 0),
+            Kernel::Uring(_) | Kernel::Emulated(_) => retry(|| {
+                // SAFETY: slices of `IoSliceMut` have the layout of iovec arrays, and are
+                // exclusively borrowed for the call.
+                unsafe { calls::readv(fd.as_raw_fd(), bufs.as_mut_ptr().cast(), count) }
+            }),
+        }
+    }
+
     /// `write`(2) of `buf`, to a descriptor that is O_NONBLOCK.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod clock;
 mod emulated;
 mod engine;
 mod features;
+mod foreign;
 mod inline;
 mod paths;
 mod placeholder;

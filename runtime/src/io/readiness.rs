@@ -52,6 +52,24 @@ pub(crate) struct Event {
     tick: u32,
 }
 
+impl Event {
+    /// The part of it that is in `ready`.
+    pub(crate) fn only(self, ready: Ready) -> Event {
+        Event {
+            ready: self.ready & ready,
+            ..self
+        }
+    }
+
+    /// The part of it that is not in `ready`.
+    pub(crate) fn without(self, ready: Ready) -> Event {
+        Event {
+            ready: self.ready - ready,
+            ..self
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Readiness {
     word: AtomicU64,
@@ -191,6 +209,16 @@ impl Readiness {
         let disproved = u64::from((event.ready - Ready::CLOSED).bits()) | untried;
         let _ = self.word.fetch_update(SeqCst, SeqCst, |word| {
             (tick_of(word) == event.tick).then_some(word & !disproved)
+        });
+    }
+
+    /// As [`clear`](Readiness::clear), after a call of ours that would have blocked: then the side
+    /// is not closed either. A FIFO whose writers have gone may get another.
+    pub(crate) fn disprove(&self, event: Event, interest: Interest) {
+        self.clear(event, interest);
+        let closed = u64::from((event.ready & Ready::CLOSED).bits());
+        let _ = self.word.fetch_update(SeqCst, SeqCst, |word| {
+            (tick_of(word) == event.tick && word & closed != 0).then_some(word & !closed)
         });
     }
 
@@ -344,6 +372,23 @@ mod tests {
             readiness.known(Interest::READABLE).ready,
             Ready::READ_CLOSED
         );
+    }
+
+    #[test]
+    fn a_closed_side_is_open_again_when_a_call_of_ours_would_have_blocked() {
+        let readiness = quiet();
+        readiness.land(Ready::READABLE | Ready::CLOSED);
+        let event = readiness.known(Interest::READABLE);
+        readiness.disprove(event, Interest::READABLE);
+        assert!(readiness.known(Interest::READABLE).ready.is_empty());
+        assert_eq!(
+            readiness.known(Interest::WRITABLE).ready,
+            Ready::WRITE_CLOSED
+        );
+        // What arrived meanwhile stays.
+        readiness.land(Ready::READABLE | Ready::READ_CLOSED);
+        readiness.disprove(event, Interest::READABLE);
+        assert!(readiness.known(Interest::READABLE).ready.is_read_closed());
     }
 
     #[test]

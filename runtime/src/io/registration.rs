@@ -204,6 +204,12 @@ impl Registration {
             }
             return Ok(());
         }
+        self.arm(side);
+        Ok(())
+    }
+
+    /// Submits a poll for `side`, unless one stands.
+    pub(super) fn arm(&self, side: Side) {
         submit_into(
             |polls| &mut polls[side as usize],
             &self.polls,
@@ -215,7 +221,6 @@ impl Registration {
                 })
             },
         );
-        Ok(())
     }
 
     fn lock_polls(&self) -> MutexGuard<'_, Polls> {

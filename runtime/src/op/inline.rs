@@ -3,7 +3,7 @@
 //! [`ReadBuf`] and [`BufMut`] hand out memory that is not initialised; here is where it counts
 //! as initialised once the kernel says how much of it was written.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
 use annulus_ring::{Kernel, SockAddr};
@@ -40,6 +40,49 @@ pub(crate) fn recv_from(
     // SAFETY: the kernel wrote `len` bytes from the start of the free part.
     unsafe { advance(buf, len) };
     Ok((len, sender))
+}
+
+/// Reads from a descriptor that does not block into the free part of `buf`.
+pub(crate) fn read(
+    kernel: &Kernel,
+    fd: BorrowedFd<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> io::Result<usize> {
+    // SAFETY: nothing de-initialises the part: the kernel only writes to it.
+    let free = unsafe { buf.unfilled_mut() };
+    let len = kernel.read(fd, free)?;
+    // SAFETY: the kernel wrote `len` bytes from the start of the free part.
+    unsafe { advance(buf, len) };
+    Ok(len)
+}
+
+/// Reads from a descriptor that does not block into several buffers.
+pub(crate) fn read_vectored(
+    kernel: &Kernel,
+    fd: BorrowedFd<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let len = kernel.read_vectored(fd, bufs)?;
+    context::spent_bytes(len);
+    Ok(len)
+}
+
+/// Writes to a descriptor that does not block.
+pub(crate) fn write(kernel: &Kernel, fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let len = kernel.write(fd, buf)?;
+    context::spent_bytes(len);
+    Ok(len)
+}
+
+/// Writes several buffers to a descriptor that does not block.
+pub(crate) fn write_vectored(
+    kernel: &Kernel,
+    fd: BorrowedFd<'_>,
+    bufs: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    let len = kernel.write_vectored(fd, bufs)?;
+    context::spent_bytes(len);
+    Ok(len)
 }
 
 /// Sends without blocking.

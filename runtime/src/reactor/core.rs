@@ -255,6 +255,18 @@ impl Core {
             return drop(fd);
         }
         self.table.close_behind(fd);
+        self.enter_what_is_queued();
+    }
+
+    /// Cancels what was abandoned, in one enter: the kernel then holds its files no more.
+    pub(crate) fn cancel_abandoned(&self) {
+        self.table.drain_inbox(&self.home);
+        if !self.is_submitted() && !self.home.is_dead() {
+            self.enter_what_is_queued();
+        }
+    }
+
+    fn enter_what_is_queued(&self) {
         for _ in 0..CLOSE_ENTERS_MAX {
             let flushed = self.table.flush(&self.home);
             self.enter(0, None);

@@ -463,6 +463,29 @@ impl Home {
         self.unpark();
     }
 
+    /// Has the kernel let go of a descriptor that its owner keeps, or closes by itself: `drop_ops`
+    /// drops the futures of its operations, whose user data are `lent`, and they are cancelled
+    /// now. Never waits; from another thread than the home's as prompt as
+    /// [`close_socket`](Home::close_socket).
+    pub(crate) fn release(self: &Arc<Home>, lent: &[u64], drop_ops: impl FnOnce()) {
+        drop_ops();
+        if self.with_core(Core::cancel_abandoned).is_some() {
+            return;
+        }
+        if self.ended.load(Ordering::Acquire) || self.is_dead() {
+            return;
+        }
+        if !self.pinned && self.kernel.version() >= SYNC_CANCEL_SINCE {
+            for user_data in lent {
+                // ENOENT: it had ended. Anything else: the home's own cancel does it soon.
+                let _ = self.ring.sync_cancel(*user_data, Some(Duration::ZERO));
+            }
+        } else if !self.pinned {
+            self.visit();
+        }
+        self.unpark();
+    }
+
     /// Whether other threads have given descriptors up.
     pub(crate) fn has_closes(&self) -> bool {
         self.has_closes.load(Ordering::Acquire)

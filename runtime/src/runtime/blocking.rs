@@ -12,7 +12,7 @@
 //! waits for a closure to end: nobody else would drive its core.
 //!
 //! At shutdown jobs that have not begun are dropped, so that their join handles
-//! yield "cancelled".
+//! yield "cancelled"; mandatory ones, whose success was promised, are run.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -38,6 +38,8 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Threads for closures, unless the builder says otherwise.
 pub(crate) const THREADS_MAX: usize = 512;
+
+const NO_THREAD: &str = "OS can't spawn worker thread";
 
 /// A function of the user or of the runtime that any thread may call.
 pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -100,11 +102,21 @@ struct State {
     shutdown: bool,
 }
 
+impl State {
+    /// Threads that do not run a loop, and will take none of those that wait:
+    /// each of these was given a thread of its own.
+    fn threads_for_jobs(&self) -> usize {
+        self.threads - self.looping - self.loops.len()
+    }
+}
+
 /// A closure that waits for a thread.
 struct Job {
     task: Task,
     /// Where it was spawned.
     site: &'static Location<'static>,
+    /// Runs at shutdown too.
+    is_mandatory: bool,
 }
 
 /// Why a closure found no thread.
@@ -145,10 +157,44 @@ impl BlockingPool {
         R: Send + 'static,
     {
         let (join, task) = blocking_task(func);
-        let site = Location::caller();
-        match self.submit(Job { task, site }, scope) {
+        let job = Job {
+            task,
+            site: Location::caller(),
+            is_mandatory: false,
+        };
+        match self.submit(job, scope) {
             Ok(()) | Err(Refusal::Shutdown) => join,
-            Err(Refusal::NoThread(error)) => panic!("OS can't spawn worker thread: {error}"),
+            Err(Refusal::NoThread(error)) => panic!("{NO_THREAD}: {error}"),
+        }
+    }
+
+    /// As [`spawn_blocking`](BlockingPool::spawn_blocking), for what shutdown
+    /// must not drop: it is run before the threads end. `None` if the pool is
+    /// shut down already.
+    ///
+    /// # Panics
+    ///
+    /// If there is no thread for closures and the system refuses one.
+    #[track_caller]
+    pub(crate) fn spawn_mandatory<F, R>(
+        &self,
+        func: F,
+        scope: impl FnOnce() -> ThreadScope,
+    ) -> Option<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (join, task) = blocking_task(func);
+        let job = Job {
+            task,
+            site: Location::caller(),
+            is_mandatory: true,
+        };
+        match self.submit(job, scope) {
+            Ok(()) => Some(join),
+            Err(Refusal::Shutdown) => None,
+            Err(Refusal::NoThread(error)) => panic!("{NO_THREAD}: {error}"),
         }
     }
 
@@ -212,7 +258,7 @@ impl BlockingPool {
     }
 
     /// Ends the pool: closures that have not begun are dropped, on this thread,
-    /// and those that run are waited for, up to `timeout`, or without limit. A
+    /// but for mandatory ones, and those that run are waited for, up to `timeout`, or without limit. A
     /// call from one of the pool's threads does not wait for that one. False
     /// if some still run; they end by themselves. Only the first call waits.
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> bool {
@@ -223,6 +269,12 @@ impl BlockingPool {
         for job in dropped {
             job.task.shutdown();
             self.shared.job_ended();
+        }
+        if self.shared.config.threads_max == 0 {
+            // What is left is mandatory, and no thread will come to it.
+            while self.has_queued() {
+                self.run_one(|_| {});
+            }
         }
         if timeout == Some(Duration::ZERO) {
             return false;
@@ -260,7 +312,9 @@ impl BlockingPool {
         if mem::replace(&mut state.shutdown, true) {
             return None;
         }
-        let dropped = mem::take(&mut state.jobs);
+        let jobs = mem::take(&mut state.jobs).into_iter();
+        let (kept, dropped) = jobs.partition(|job| job.is_mandatory);
+        state.jobs = kept;
         self.shared.work.notify_all();
         Some(dropped)
     }
@@ -274,7 +328,7 @@ impl BlockingPool {
         }
         if state.idle > 0 {
             self.shared.notify(&mut state);
-        } else if state.threads - state.looping < self.shared.config.threads_max
+        } else if state.threads_for_jobs() < self.shared.config.threads_max
             && let Err(error) = self.start_thread(&mut state, scope())
             // Out of threads for now: those that are busy will come to it.
             && !(error.kind() == io::ErrorKind::WouldBlock && state.threads > state.looping)

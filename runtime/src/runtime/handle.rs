@@ -84,6 +84,19 @@ impl Handle {
             .spawn_blocking(f, || self.thread_scope())
     }
 
+    /// As [`spawn_blocking`](Handle::spawn_blocking), for what the end of the runtime must not
+    /// drop. `None` if that has come already.
+    #[track_caller]
+    pub(crate) fn spawn_mandatory_blocking<F, R>(&self, f: F) -> Option<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.scheduler
+            .blocking
+            .spawn_mandatory(f, || self.thread_scope())
+    }
+
     /// Puts this runtime into the context of a thread of the blocking pool.
     pub(super) fn thread_scope(&self) -> ThreadScope {
         let handle = self.clone();

@@ -29,7 +29,8 @@ use std::io;
 ///
 /// # Cancel safety
 ///
-/// Safe to drop. A Ctrl-C between two calls is not remembered for the second.
+/// Safe to drop. A Ctrl-C between two calls is not remembered for the second, unless no turn of
+/// the runtime's loop was between them.
 ///
 /// # Panics
 ///

@@ -14,11 +14,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 
 use annulus_ring::Kernel;
 use slab::Slab;
+
+use crate::context;
 
 /// Linux numbers its signals 1 to 64.
 const SIGNALS_MAX: usize = 64;
@@ -42,6 +44,15 @@ struct Slot {
     count: u64,
     /// A place for each listener, with the task that waits there.
     wakers: Slab<Option<Waker>>,
+    /// When the last listener left.
+    left: Option<Moment>,
+}
+
+/// A moment in the life of a core, as long as it does not turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    home: usize,
+    enters: u64,
 }
 
 /// A listener's place in the table.
@@ -88,8 +99,10 @@ impl Table {
         if index >= SIGNALS_MAX {
             return Err(refused("signals end at 64"));
         }
-        // What came before is for those who listened before.
-        self.deliver();
+        // What came before is for those who listened before; where the last of them left since
+        // this core has turned, for whoever comes in their place.
+        let kept = u64::from(self.slot(index).was_just_left()) << index;
+        self.deliver_but(kept);
         let mut slot = self.slot(index);
         if !slot.installed {
             // SAFETY: `record` keeps to what a signal handler may do.
@@ -104,7 +117,10 @@ impl Table {
     }
 
     pub(super) fn leave(&self, place: &Place) {
-        let waker = self.slot(place.signal).wakers.remove(place.key);
+        let mut slot = self.slot(place.signal);
+        let waker = slot.wakers.remove(place.key);
+        slot.left = Moment::now();
+        drop(slot);
         drop(waker);
     }
 
@@ -130,7 +146,11 @@ impl Table {
 
     /// Counts what handlers have recorded, and wakes who listens to it.
     pub(super) fn deliver(&self) {
-        let mut pending = self.pending.swap(0, Ordering::AcqRel);
+        self.deliver_but(0);
+    }
+
+    fn deliver_but(&self, kept: u64) {
+        let mut pending = self.pending.fetch_and(kept, Ordering::AcqRel) & !kept;
         while pending != 0 {
             let index = pending.trailing_zeros() as usize;
             pending &= pending - 1;
@@ -154,7 +174,22 @@ impl Table {
     }
 }
 
+impl Moment {
+    /// None on a thread that drives no core.
+    fn now() -> Option<Moment> {
+        context::with_core(|core| Moment {
+            home: Arc::as_ptr(core.home()).addr(),
+            enters: core.home().stats().enters.get(),
+        })
+    }
+}
+
 impl Slot {
+    /// Whether nobody listens, and the last who did left at this moment.
+    fn was_just_left(&self) -> bool {
+        self.wakers.is_empty() && self.left.is_some() && self.left == Moment::now()
+    }
+
     fn arrived(&mut self) -> Vec<Waker> {
         self.count += 1;
         self.wakers

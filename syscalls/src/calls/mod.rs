@@ -7,6 +7,7 @@
 mod fd;
 mod mm;
 mod net;
+mod process;
 mod random;
 mod uring;
 mod wide;
@@ -19,5 +20,6 @@ pub use net::{
     accept4, bind, connect, getpeername, getsockname, getsockopt, listen, recvfrom, recvmsg,
     sendmsg, sendto, setsockopt, shutdown, socket, socketpair,
 };
+pub use process::pidfd_open;
 pub use random::getrandom;
 pub use uring::{io_uring_enter, io_uring_register, io_uring_setup};

@@ -162,7 +162,7 @@ impl Facts {
 }
 
 /// The error of the call of the C library that just failed.
-fn last_errno() -> Errno {
+pub(super) fn last_errno() -> Errno {
     let number = std::io::Error::last_os_error().raw_os_error();
     Errno::from_raw(number.unwrap_or(libc::EIO))
 }

@@ -4,6 +4,7 @@
 
 pub(super) mod datagram;
 pub(super) mod listener;
+pub mod pipe;
 pub(super) mod socket;
 mod socketaddr;
 mod split;

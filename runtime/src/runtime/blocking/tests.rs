@@ -255,3 +255,58 @@ fn many_spawners_lose_no_closure() {
     assert_eq!(done.load(SeqCst), SPAWNERS * CLOSURES);
     assert!(pool.shutdown(None));
 }
+
+#[test]
+fn shutdown_runs_what_is_mandatory_and_drops_the_rest() {
+    let pool = pool(1);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = |weight: usize| {
+        let ran = Arc::clone(&ran);
+        move || drop(ran.fetch_add(weight, SeqCst))
+    };
+    // 1. The only thread is busy, and behind it wait one of each.
+    let (busy, end) = held(&pool);
+    let dropped = pool.spawn_blocking(count(1), scope);
+    let kept = pool.spawn_mandatory(count(10), scope).expect("in time");
+    // 2. Shutdown begins, and drops what it may.
+    let shutdown = thread::spawn({
+        let pool = pool.clone();
+        move || pool.shutdown(None)
+    });
+    assert!(block_on(dropped).unwrap_err().is_cancelled());
+    // 3. The thread comes to what is left.
+    drop(end);
+    block_on(busy).unwrap();
+    block_on(kept).unwrap();
+    assert!(shutdown.join().unwrap());
+    assert_eq!(ran.load(SeqCst), 10);
+    assert_eq!(pool.busy(), 0);
+    // 4. What comes later is refused.
+    assert!(pool.spawn_mandatory(count(100), scope).is_none());
+    assert_eq!(ran.load(SeqCst), 10);
+}
+
+#[test]
+fn without_threads_shutdown_runs_what_is_mandatory_itself() {
+    let pool = pool(0);
+    let mandatory = pool.spawn_mandatory(|| 7, scope).expect("in time");
+    let dropped = pool.spawn_blocking(|| 8, scope);
+    assert!(pool.shutdown(None));
+    assert_eq!(block_on(mandatory).unwrap(), 7);
+    assert!(block_on(dropped).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_loop_that_has_not_begun_takes_no_thread_from_the_closures() {
+    for _ in 0..100 {
+        let pool = pool(1);
+        let (end, ended) = channel::<()>();
+        let work = Box::new(move || drop(ended.recv()));
+        assert!(pool.run_loop(work, scope).is_ok());
+        // The loop's thread has hardly started.
+        let join = pool.spawn_blocking(|| 3, scope);
+        assert_eq!(block_on(join).unwrap(), 3);
+        drop(end);
+        assert!(pool.shutdown(None));
+    }
+}
