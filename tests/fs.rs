@@ -44,6 +44,26 @@ async fn open_both(path: &Path) -> io::Result<File> {
 }
 
 #[test]
+fn what_waits_for_a_file_may_be_shared_between_threads() {
+    fn is_shared(_: impl Send + Sync) {}
+    fn of_a_file(file: &'static mut File) {
+        is_shared(file.sync_all());
+        is_shared(file.sync_data());
+        is_shared(file.set_len(1));
+        is_shared(file.try_clone());
+        is_shared(file.read_u8());
+        is_shared(file.write_u8(1));
+    }
+    let _: fn(&'static mut File) = of_a_file;
+    is_shared(fs::read("/"));
+    is_shared(fs::read_to_string("/"));
+    is_shared(fs::write("/", "text"));
+    is_shared(fs::metadata("/"));
+    is_shared(fs::rename("/", "/"));
+    is_shared(File::open("/"));
+}
+
+#[test]
 fn what_was_written_is_read_back() {
     with_folder(|folder| async move {
         let mut file = open_both(&folder.join("file")).await?;

@@ -112,7 +112,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`create`](File::create).
-    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+    pub async fn create_new<P: AsRef<Path>>(path: P) -> io::Result<File> {
         File::options()
             .read(true)
             .write(true)

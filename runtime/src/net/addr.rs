@@ -15,7 +15,18 @@ use self::sealed::{Addrs, Internal, Resolve};
 /// The trait is sealed: it can be named as a bound, and neither called nor implemented.
 pub trait ToSocketAddrs: sealed::ToAddrs {}
 
-impl<T: sealed::ToAddrs + ?Sized> ToSocketAddrs for T {}
+impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
+impl ToSocketAddrs for SocketAddr {}
+impl ToSocketAddrs for SocketAddrV4 {}
+impl ToSocketAddrs for SocketAddrV6 {}
+impl ToSocketAddrs for (IpAddr, u16) {}
+impl ToSocketAddrs for (Ipv4Addr, u16) {}
+impl ToSocketAddrs for (Ipv6Addr, u16) {}
+impl ToSocketAddrs for &[SocketAddr] {}
+impl ToSocketAddrs for str {}
+impl ToSocketAddrs for (&str, u16) {}
+impl ToSocketAddrs for (String, u16) {}
+impl ToSocketAddrs for String {}
 
 /// Resolves `addr` into socket addresses.
 ///
@@ -113,9 +124,9 @@ impl sealed::ToAddrs for (Ipv6Addr, u16) {
     }
 }
 
-impl sealed::ToAddrs for [SocketAddr] {
+impl sealed::ToAddrs for &[SocketAddr] {
     fn to_addrs(&self, _: Internal) -> Resolve {
-        let addrs: Vec<SocketAddr> = self.into();
+        let addrs = self.to_vec();
         Resolve::Ready(Some(Addrs::Many(addrs.into_iter())))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::marker::PhantomData;
 use std::task::{Context, Poll, ready};
 
 use super::table::{Place, Table};
@@ -62,6 +63,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         place: table.listen(kind.0)?,
         registration: Registration::new(table.fd(), Ready::EMPTY),
         table,
+        not_unwind_safe: PhantomData,
     })
 }
 
@@ -74,6 +76,8 @@ pub struct Signal {
     table: &'static Table,
     place: Place,
     registration: Registration,
+    /// As tokio's, which holds a future of any kind.
+    not_unwind_safe: PhantomData<Box<dyn Send + Sync>>,
 }
 
 impl Signal {
