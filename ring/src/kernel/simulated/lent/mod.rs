@@ -278,11 +278,8 @@ impl Lent {
             return;
         };
         // Each of them, for all are written to.
-        let left_alone = loan
-            .regions
-            .iter_mut()
-            .fold(true, |all, region| region.uncover() && all);
-        if !left_alone {
+        let touched = loan.regions.iter_mut().map(|region| !region.uncover());
+        if touched.filter(|touched| *touched).count() > 0 {
             let violation = loan.violation(Act::Touched);
             self.violation.get_or_insert(violation);
         }
@@ -295,11 +292,9 @@ impl Lent {
         if let Some(violation) = loan.take_freed() {
             self.violation.get_or_insert(violation);
         }
-        let left_alone = loan
-            .regions
-            .iter_mut()
-            .fold(true, |all, region| region.leave() && all);
-        if !left_alone {
+        // Here too.
+        let touched = loan.regions.iter_mut().map(|region| !region.leave());
+        if touched.filter(|touched| *touched).count() > 0 {
             self.violation.get_or_insert(loan.violation(Act::Touched));
         }
     }
