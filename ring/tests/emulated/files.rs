@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use annulus_ring::{CURRENT_POSITION, Errno, Ring, SqeFlags};
 
 use crate::both::{Seen, emulated, fd_of, now, on_both, push, reap, reap_sorted};
-use crate::support::{TempDir, TempFile, pipe};
+use crate::support::{TempDir, TempFile, pattern, pipe};
 
 #[test]
 fn a_file_is_written_synced_and_read_at_positions() {
@@ -39,6 +39,50 @@ fn a_file_is_written_synced_and_read_at_positions() {
             all.extend(reap(ring, 1));
         }
         (all, file.content())
+    });
+}
+
+#[test]
+fn what_is_in_memory_is_read_at_once() {
+    let file = TempFile::with(b"cached");
+    let mut ring = emulated();
+    let mut buf = [0_u8; 8];
+    let start = buf.as_mut_ptr();
+    push(&mut ring, 0, |sqe| {
+        // SAFETY: the buffer outlives the completion.
+        unsafe { sqe.prep_read(file.fd(), start, 8, 0) };
+    });
+    // No thread could have been as fast each time: the enter does not wait.
+    assert_eq!(now(&mut ring), [(0, Ok(6), 0)]);
+    assert_eq!(&buf[..6], b"cached");
+}
+
+#[test]
+fn a_read_of_which_memory_has_a_part_is_whole() {
+    const BYTES: usize = 1 << 18;
+    on_both(|ring| {
+        let content = pattern(BYTES);
+        let file = TempFile::with(&content);
+        file.file().sync_all().expect("synced");
+        let half = (BYTES / 2) as i64;
+        // SAFETY: takes numbers only.
+        let dropped =
+            unsafe { libc::posix_fadvise(file.fd(), half, half, libc::POSIX_FADV_DONTNEED) };
+        assert_eq!(dropped, 0);
+        let mut buf = vec![0_u8; BYTES + 1];
+        let (first, rest) = buf.split_at_mut(10_000);
+        let parts = [first, rest].map(|part| libc::iovec {
+            iov_base: part.as_mut_ptr().cast(),
+            iov_len: part.len(),
+        });
+        push(ring, 0, |sqe| {
+            // SAFETY: parts and buffer outlive the completion.
+            unsafe { sqe.prep_readv(file.fd(), parts.as_ptr().cast(), 2, 0, 0) };
+        });
+        let seen = reap(ring, 1);
+        assert_eq!(seen, [(0, Ok(BYTES as u32), 0)]);
+        assert!(buf[..BYTES] == content[..]);
+        seen
     });
 }
 

@@ -39,6 +39,7 @@ pub(super) use shared::Shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::vec::Vec;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::feat::{
@@ -173,4 +174,17 @@ pub(super) fn result(returned: i64) -> i32 {
         -1 => -last_errno().raw(),
         value => value as i32,
     }
+}
+
+/// The buffers without their first `done` bytes.
+fn rest_of(parts: &[libc::iovec], done: usize) -> Vec<libc::iovec> {
+    let mut parts = parts.to_vec();
+    let mut passed = done;
+    for part in &mut parts {
+        let step = passed.min(part.iov_len);
+        part.iov_base = part.iov_base.wrapping_byte_add(step);
+        part.iov_len -= step;
+        passed -= step;
+    }
+    parts
 }

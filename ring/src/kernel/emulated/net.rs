@@ -11,7 +11,7 @@ use annulus_syscalls::io_uring::flags::net::{
 use annulus_syscalls::io_uring::{io_uring_recvmsg_out, io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 
-use super::last_errno;
+use super::{last_errno, rest_of};
 use crate::kernel::engine::{Args, Attempt, Operation};
 
 const POLLIN: u32 = libc::POLLIN as u32;
@@ -188,14 +188,7 @@ fn rest(op: &Operation) -> Option<(libc::msghdr, Vec<libc::iovec>)> {
     let Args::Message(header, parts) = &op.args else {
         return None;
     };
-    let mut parts = parts.clone();
-    let mut passed = op.done as usize;
-    for part in &mut parts {
-        let step = passed.min(part.iov_len);
-        part.iov_base = part.iov_base.wrapping_byte_add(step);
-        part.iov_len -= step;
-        passed -= step;
-    }
+    let mut parts = rest_of(parts, op.done as usize);
     let mut message = **header;
     message.msg_iov = parts.as_mut_ptr();
     Some((message, parts))

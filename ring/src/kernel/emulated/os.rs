@@ -15,6 +15,7 @@ pub(super) struct Os {
     pub(super) facts: Arc<Facts>,
     pub(super) ready: Ready,
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) devices: rw::Devices,
 }
 
 impl World for Os {
@@ -30,7 +31,7 @@ impl World for Os {
             | op::IORING_OP_READV
             | op::IORING_OP_READ_MULTISHOT
             | op::IORING_OP_WRITE
-            | op::IORING_OP_WRITEV => rw::attempt(op),
+            | op::IORING_OP_WRITEV => rw::attempt(op, &mut self.devices),
             // Rings are not closed by rings.
             op::IORING_OP_CLOSE if self.facts.ring(op.sqe.fd).is_some() => {
                 Attempt::Done(-Errno::EBADF.raw(), 0)

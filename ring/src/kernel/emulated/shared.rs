@@ -20,6 +20,7 @@ use super::fd::Fd;
 use super::mailbox::{Letter, Mailbox};
 use super::os::Os;
 use super::ready::{Ready, WAKE, control_raw};
+use super::rw::Devices;
 use super::{Facts, last_errno};
 use crate::fork::Origin;
 use crate::kernel::engine::{Clock, Engine, Flags, Key, Memory, Pattern, Queues, World};
@@ -78,6 +79,7 @@ impl Shared {
                 facts: Arc::clone(facts),
                 ready: Ready::new(epoll.number()),
                 mailbox: Arc::clone(&mailbox),
+                devices: Devices::default(),
             },
             disabled: memory.params.flags & IORING_SETUP_R_DISABLED != 0,
             letters: Vec::new(),

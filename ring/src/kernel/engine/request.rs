@@ -67,6 +67,14 @@ impl Operation {
         }
     }
 
+    /// How much data is to be moved.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.args {
+            args @ (Args::Iov(_) | Args::Message(..)) => args.iov_bytes(),
+            _ => self.buffer().1,
+        }
+    }
+
     pub(crate) fn selects(&self) -> bool {
         self.sqe.flags & IOSQE_BUFFER_SELECT != 0
     }
