@@ -12,4 +12,5 @@ mod files;
 mod kernels;
 mod messages;
 mod polls;
+mod registered;
 mod sockets;

@@ -19,12 +19,17 @@
 //! - zero-copy sends copy, and their notification follows the result at once;
 //! - memory that is not valid is not EFAULT but a fault of this process;
 //! - the descriptor of a ring is not readable while completions wait;
-//! - there are no registered files and buffers, no personalities, restrictions, bundles, futexes,
-//!   SQPOLL and IOPOLL (EINVAL, as on a kernel without them), and a pinned ring lets any thread in.
+//! - a registered file is a duplicate of its descriptor: what was begun with the slot is not found
+//!   by a cancel that names the descriptor, nor the other way round;
+//! - memory of registered buffers is not pinned, only in place when it is registered;
+//! - there are no files in messages, no clones of buffers, direct pipes, eventfds, personalities,
+//!   restrictions, bundles, futexes, SQPOLL and IOPOLL (EINVAL, as on a kernel without them), and a
+//!   pinned ring lets any thread in.
 
 mod at_once;
 mod fd;
 mod file;
+mod files;
 mod mailbox;
 mod net;
 mod os;
@@ -33,6 +38,8 @@ mod ready;
 mod register;
 mod rw;
 mod shared;
+mod spans;
+mod table;
 
 pub(super) use file::perform as perform_file;
 pub(super) use shared::Shared;
