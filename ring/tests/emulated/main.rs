@@ -9,6 +9,7 @@ mod buffers;
 mod cancels;
 mod chains;
 mod files;
+mod guards;
 mod kernels;
 mod messages;
 mod polls;

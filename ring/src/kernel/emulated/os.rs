@@ -54,7 +54,7 @@ impl World for Os {
                 Attempt::Done(-Errno::EBADF.raw(), 0)
             }
             op::IORING_OP_CLOSE => {
-                self.ready.forget(op.sqe.fd);
+                self.ready.close(op.sqe.fd);
                 Attempt::Done(at_once::close(&op.sqe), 0)
             }
             op::IORING_OP_EPOLL_WAIT => at_once::epoll_wait(&op.sqe),
