@@ -62,7 +62,7 @@ pub enum KernelKind {
     Uring,
     /// The same operations in user space, by epoll and threads. It needs no io_uring, loses none of
     /// the runtime's promises, and is slower: more system calls for each operation, and a thread
-    /// for each that works on a file.
+    /// for each that works on a file, but for reads of what is in memory.
     Emulated,
     /// A simulated machine, for tests: clock, network, files and scheduling follow from the seed
     /// that ANNULUS_SEED names, 0 without it. It has no threads: `block_on` runs workers and
