@@ -1,6 +1,7 @@
 //! Files and names, which threads serve.
 
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 
 use annulus_ring::{CURRENT_POSITION, Errno, Ring, SqeFlags};
 
@@ -43,32 +44,21 @@ fn a_file_is_written_synced_and_read_at_positions() {
 }
 
 #[test]
-fn what_is_in_memory_is_read_at_once() {
-    let file = TempFile::with(b"cached");
-    let mut ring = emulated();
-    let mut buf = [0_u8; 8];
-    let start = buf.as_mut_ptr();
-    push(&mut ring, 0, |sqe| {
-        // SAFETY: the buffer outlives the completion.
-        unsafe { sqe.prep_read(file.fd(), start, 8, 0) };
-    });
-    // No thread could have been as fast each time: the enter does not wait.
-    assert_eq!(now(&mut ring), [(0, Ok(6), 0)]);
-    assert_eq!(&buf[..6], b"cached");
-}
-
-#[test]
 fn a_read_of_which_memory_has_a_part_is_whole() {
     const BYTES: usize = 1 << 18;
     on_both(|ring| {
         let content = pattern(BYTES);
         let file = TempFile::with(&content);
         file.file().sync_all().expect("synced");
-        let half = (BYTES / 2) as i64;
-        // SAFETY: takes numbers only.
-        let dropped =
-            unsafe { libc::posix_fadvise(file.fd(), half, half, libc::POSIX_FADV_DONTNEED) };
-        assert_eq!(dropped, 0);
+        // 1. Memory has the start of it alone: nothing is read ahead.
+        for advice in [libc::POSIX_FADV_DONTNEED, libc::POSIX_FADV_RANDOM] {
+            // SAFETY: takes numbers only.
+            let advised = unsafe { libc::posix_fadvise(file.fd(), 0, 0, advice) };
+            assert_eq!(advised, 0);
+        }
+        let mut start = [0; 8192];
+        file.file().read_exact_at(&mut start, 0).expect("read");
+        // 2. All of it, and what would be behind it.
         let mut buf = vec![0_u8; BYTES + 1];
         let (first, rest) = buf.split_at_mut(10_000);
         let parts = [first, rest].map(|part| libc::iovec {

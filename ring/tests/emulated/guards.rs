@@ -5,13 +5,13 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use annulus_ring::{Errno, Kernel, Mask, Ring, RingConfig};
 
 use crate::both::{Seen, emulated, fd_of, now, on_both, push, reap, reap_sorted};
-use crate::support::{TempDir, c_path, listener, unix_pair};
+use crate::support::{TempDir, TempFile, c_path, listener, unix_pair};
 
 const IN: u32 = libc::POLLIN as u32;
 /// Threads of one kernel: what comes beyond waits in line.
@@ -143,39 +143,76 @@ fn a_thread_that_is_done_wakes_the_ring_that_waits() {
     other.join().expect("no panic");
 }
 
+/// A ring whose opens of a pipe occupy every thread of its kernel.
+struct Busy {
+    ring: Ring,
+    path: PathBuf,
+}
+
+impl Busy {
+    fn new(kernel: &Kernel, dir: &TempDir) -> Busy {
+        let config = RingConfig {
+            sq_entries: 256,
+            ..RingConfig::default()
+        };
+        let mut ring = kernel.open(&config).expect("a ring");
+        let path = dir.join("pipe");
+        named_pipe(&path);
+        for user_data in 0..THREADS_MAX {
+            open(&mut ring, user_data, &path, libc::O_RDONLY);
+        }
+        Busy { ring, path }
+    }
+
+    /// The threads come free.
+    fn end(mut self) {
+        let path = self.path;
+        let writer = thread::spawn(move || OpenOptions::new().write(true).open(path));
+        for seen in reap(&mut self.ring, THREADS_MAX as usize) {
+            drop(fd_of(&seen));
+        }
+        writer.join().expect("no panic").expect("it opens");
+    }
+}
+
 #[test]
 fn what_no_thread_has_begun_goes_with_its_ring() {
     let dir = TempDir::new();
-    let path = dir.join("pipe");
-    named_pipe(&path);
     let kernel = Kernel::emulated(Mask::NONE);
-    let config = RingConfig {
-        sq_entries: 256,
-        ..RingConfig::default()
-    };
-    let [mut busy, mut gone, mut other] = [(); 3].map(|()| kernel.open(&config).expect("a ring"));
     // 1. Every thread waits in an open.
-    for user_data in 0..THREADS_MAX {
-        open(&mut busy, user_data, &path, libc::O_RDONLY);
-    }
+    let busy = Busy::new(&kernel, &dir);
     // 2. Two stand in line, and the ring of the first goes.
+    let ring = || kernel.open(&RingConfig::default()).expect("a ring");
+    let (mut gone, mut other) = (ring(), ring());
     let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
     open(&mut gone, 1, &dir.join("first"), create);
     open(&mut other, 2, &dir.join("second"), create);
     drop(gone);
     // 3. The threads come free.
-    let writer = thread::spawn(move || {
-        let writer = OpenOptions::new().write(true).open(path).expect("it opens");
-        for seen in reap(&mut busy, THREADS_MAX as usize) {
-            drop(fd_of(&seen));
-        }
-        drop(writer);
-    });
+    busy.end();
     drop(fd_of(&reap(&mut other, 1)[0]));
-    writer.join().expect("no panic");
     drop((other, kernel));
     assert!(dir.join("second").exists());
     assert!(!dir.join("first").exists());
+}
+
+#[test]
+fn what_is_in_memory_is_read_while_there_is_no_thread() {
+    let dir = TempDir::new();
+    let kernel = Kernel::emulated(Mask::NONE);
+    let busy = Busy::new(&kernel, &dir);
+    let file = TempFile::with(b"cached");
+    let mut ring = kernel.open(&RingConfig::default()).expect("a ring");
+    let mut buf = [0_u8; 8];
+    let start = buf.as_mut_ptr();
+    push(&mut ring, 0, |sqe| {
+        // SAFETY: the buffer outlives the completion.
+        unsafe { sqe.prep_read(file.fd(), start, 8, 0) };
+    });
+    let read = now(&mut ring);
+    busy.end();
+    assert_eq!(read, [(0, Ok(6), 0)]);
+    assert_eq!(&buf[..6], b"cached");
 }
 
 #[test]
