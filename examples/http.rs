@@ -50,6 +50,10 @@ async fn slow() -> &'static str {
 
 #[annulus::main]
 async fn main() -> ExitCode {
+    // Where io_uring is refused a line on stderr says so, and why.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let addr = match addr(lexopt::Parser::from_env()) {
         Ok(Some(addr)) => addr,
         Ok(None) => {

@@ -9,7 +9,7 @@ use annulus::net::TcpListener;
 use annulus::runtime::{Builder, KernelKind, RecvMode};
 use annulus_tests::{
     FdKind, IO_URING, current_thread, descriptors, in_child, multi_thread, nothing_in_flight,
-    on_thread, refuse, stress,
+    on_thread, refuse, stress, turns,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -162,6 +162,32 @@ fn a_server_runs_where_there_is_no_io_uring() {
 fn a_memory_limit_is_no_reason_not_to_run() {
     in_child("a_memory_limit_is_no_reason_not_to_run", || {
         serves(libc::ENOMEM, "ENOMEM", "not enough memory");
+    });
+}
+
+#[test]
+fn a_log_that_is_set_up_in_the_runtime_hears_the_line_once() {
+    let name = "a_log_that_is_set_up_in_the_runtime_hears_the_line_once";
+    in_child(name, || {
+        without_io_uring(libc::EPERM);
+        for builder in [current_thread, multi_thread] {
+            // 1. Nobody listens when it is built.
+            let runtime = builder(RecvMode::Base).build().expect("it falls back");
+            let log = Log::default();
+            for _ in 0..2 {
+                runtime.block_on(async {
+                    let _listening = tracing::subscriber::set_default(log.clone());
+                    turns().await;
+                });
+                // 2. One line, however often it is blocked on.
+                let lines = log.lines();
+                let [(level, line)] = &lines[..] else {
+                    panic!("one line: {lines:?}");
+                };
+                assert_eq!(*level, Level::WARN);
+                assert!(line.contains("EPERM"), "{line}");
+            }
+        }
     });
 }
 

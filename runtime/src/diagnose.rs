@@ -146,7 +146,7 @@ const EMULATED: Lack = Lack {
     name: "io_uring",
     since: Version::OLDEST,
     cost: "a system call or more for each operation that waits, and a thread for each that works \
-           on a file",
+           on a file, but for reads of what is in memory",
 };
 
 fn lacks(kernel: &Kernel) -> Vec<Lack> {

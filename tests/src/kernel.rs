@@ -1,15 +1,27 @@
 //! Which kernel the runtimes of this run have.
 
-use std::env;
+use std::{env, io};
 
 /// Whether the variable ANNULUS_KERNEL says so.
 fn is_named(name: &str) -> bool {
     env::var("ANNULUS_KERNEL").is_ok_and(|named| named == name)
 }
 
-/// Whether they have the emulated one.
+/// Whether they have the emulated one: by the variable, or because io_uring is refused here.
 pub fn is_emulated() -> bool {
-    is_named("emulated")
+    is_named("emulated") || (!is_named("uring") && !is_simulated() && is_refused())
+}
+
+/// Whether io_uring_setup is refused, whatever it is asked for.
+fn is_refused() -> bool {
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: without parameters nothing is read, and no ring is made.
+    let asked = unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, nothing) };
+    let error = io::Error::last_os_error().raw_os_error();
+    assert_eq!(asked, -1, "a ring without parameters");
+    [libc::EPERM, libc::EACCES, libc::ENOSYS]
+        .map(Some)
+        .contains(&error)
 }
 
 /// Whether they have a simulated one.

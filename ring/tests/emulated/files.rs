@@ -1,11 +1,12 @@
 //! Files and names, which threads serve.
 
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 
 use annulus_ring::{CURRENT_POSITION, Errno, Ring, SqeFlags};
 
 use crate::both::{Seen, emulated, fd_of, now, on_both, push, reap, reap_sorted};
-use crate::support::{TempDir, TempFile, pipe};
+use crate::support::{TempDir, TempFile, pattern, pipe};
 
 #[test]
 fn a_file_is_written_synced_and_read_at_positions() {
@@ -39,6 +40,39 @@ fn a_file_is_written_synced_and_read_at_positions() {
             all.extend(reap(ring, 1));
         }
         (all, file.content())
+    });
+}
+
+#[test]
+fn a_read_of_which_memory_has_a_part_is_whole() {
+    const BYTES: usize = 1 << 18;
+    on_both(|ring| {
+        let content = pattern(BYTES);
+        let file = TempFile::with(&content);
+        file.file().sync_all().expect("synced");
+        // 1. Memory has the start of it alone: nothing is read ahead.
+        for advice in [libc::POSIX_FADV_DONTNEED, libc::POSIX_FADV_RANDOM] {
+            // SAFETY: takes numbers only.
+            let advised = unsafe { libc::posix_fadvise(file.fd(), 0, 0, advice) };
+            assert_eq!(advised, 0);
+        }
+        let mut start = [0; 8192];
+        file.file().read_exact_at(&mut start, 0).expect("read");
+        // 2. All of it, and what would be behind it.
+        let mut buf = vec![0_u8; BYTES + 1];
+        let (first, rest) = buf.split_at_mut(10_000);
+        let parts = [first, rest].map(|part| libc::iovec {
+            iov_base: part.as_mut_ptr().cast(),
+            iov_len: part.len(),
+        });
+        push(ring, 0, |sqe| {
+            // SAFETY: parts and buffer outlive the completion.
+            unsafe { sqe.prep_readv(file.fd(), parts.as_ptr().cast(), 2, 0, 0) };
+        });
+        let seen = reap(ring, 1);
+        assert_eq!(seen, [(0, Ok(BYTES as u32), 0)]);
+        assert!(buf[..BYTES] == content[..]);
+        seen
     });
 }
 

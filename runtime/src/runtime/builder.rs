@@ -275,7 +275,8 @@ impl Builder {
 
     /// Sets what performs the operations: by default io_uring where it is to be had, and else its
     /// emulation. One `tracing` event says what was chosen and why: at level INFO, or WARN where
-    /// io_uring was refused.
+    /// io_uring was refused. It comes when the runtime is built or, where nobody listens yet, after
+    /// a poll of a future that the runtime blocks on.
     ///
     /// ```
     /// use annulus::runtime::{Builder, KernelKind};
@@ -391,13 +392,13 @@ impl Builder {
             let rings = self.rings(&kernel, workers)?;
             let handle = self.assemble(&kernel, rings, Drive::Alone(alone.clone()))?;
             alone.add(handle.scheduler());
-            Chosen { kernel, why }.log();
+            handle.scheduler().news.are(&Chosen { kernel, why });
             return Ok(handle);
         }
         let workers = if single { 1 } else { self.workers()? };
         let (chosen, rings) = self.open_rings(workers)?;
         let handle = self.assemble(&chosen.kernel, rings, Drive::Threads)?;
-        chosen.log();
+        handle.scheduler().news.are(&chosen);
         Ok(handle)
     }
 

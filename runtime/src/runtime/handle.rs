@@ -2,9 +2,11 @@
 //! A reference to a runtime.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
 
 use super::blocking::ThreadScope;
 use super::scheduler::{Flavor, Scheduler};
@@ -128,6 +130,7 @@ impl Handle {
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
+        let future = self.telling(future);
         match self.scheduler.flavor {
             Flavor::CurrentThread => worker::block_on_current(self, index, future),
             // The ring of a local runtime is its own thread's alone.
@@ -144,7 +147,18 @@ impl Handle {
         let _mark = context::forbid_blocking();
         assert!(sim::seed().is_none(), "{}", sim::BLOCKED);
         let _entered = context::enter(self.clone());
-        worker::block_on_current(self, Some(0), future)
+        worker::block_on_current(self, Some(0), self.telling(future))
+    }
+
+    /// The future, after whose polls the log hears what it has not heard before.
+    async fn telling<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let poll = |cx: &mut Context<'_>| {
+            let polled = future.as_mut().poll(cx);
+            self.scheduler.news.tell();
+            polled
+        };
+        poll_fn(poll).await
     }
 
     /// What kind of runtime this is.

@@ -9,6 +9,8 @@
 //! ```
 
 use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use annulus_ring::kernel::SetupCause;
 use annulus_ring::{Kernel, Mask, SetupError, Version};
@@ -60,7 +62,7 @@ pub enum KernelKind {
     Uring,
     /// The same operations in user space, by epoll and threads. It needs no io_uring, loses none of
     /// the runtime's promises, and is slower: more system calls for each operation, and a thread
-    /// for each that works on a file.
+    /// for each that works on a file, but for reads of what is in memory.
     Emulated,
     /// A simulated machine, for tests: clock, network, files and scheduling follow from the seed
     /// that ANNULUS_SEED names, 0 without it. It has no threads: `block_on` runs workers and
@@ -191,16 +193,59 @@ impl Chosen {
         matches!(self.why, Why::Available)
     }
 
-    /// Says once what was chosen, and why.
-    pub(crate) fn log(&self) {
+    /// What was chosen, and why.
+    fn line(&self) -> String {
         let name = name(&self.kernel);
         match &self.why {
-            Why::Asked => trace::info!("kernel: {name}, as Builder::kernel says"),
-            Why::Variable => trace::info!("kernel: {name}, as {VARIABLE} says"),
-            Why::Available => trace::info!("kernel: {name}, Linux {}", self.kernel.version()),
+            Why::Asked => format!("kernel: {name}, as Builder::kernel says"),
+            Why::Variable => format!("kernel: {name}, as {VARIABLE} says"),
+            Why::Available => format!("kernel: {name}, Linux {}", self.kernel.version()),
             Why::Refused(error) => {
-                trace::warn!("kernel: {name}, by epoll and threads, which is slower, for {error}")
+                format!("kernel: {name}, by epoll and threads, which is slower, for {error}")
             }
+        }
+    }
+}
+
+/// The line of the log about the kernel, which is said once: when the runtime is built or, where
+/// nobody listens yet, once somebody does. A program often sets up its log in the future that it
+/// blocks on.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    line: OnceLock<String>,
+    is_warning: AtomicBool,
+    untold: AtomicBool,
+}
+
+impl News {
+    /// Called once, before the runtime is anybody's.
+    pub(crate) fn are(&self, chosen: &Chosen) {
+        let warns = matches!(chosen.why, Why::Refused(_));
+        self.is_warning.store(warns, Ordering::Relaxed);
+        self.line.get_or_init(|| chosen.line());
+        self.untold.store(true, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Says the line, if it was not said and somebody listens.
+    pub(crate) fn tell(&self) {
+        if !self.untold.load(Ordering::Relaxed) {
+            return;
+        }
+        let warns = self.is_warning.load(Ordering::Relaxed);
+        let heard = if warns {
+            trace::enabled!(trace::Level::WARN)
+        } else {
+            trace::enabled!(trace::Level::INFO)
+        };
+        if !heard || !self.untold.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let line = self.line.get().map_or("", String::as_str);
+        if warns {
+            trace::warn!("{line}");
+        } else {
+            trace::info!("{line}");
         }
     }
 }

@@ -18,6 +18,7 @@ use crossbeam_utils::CachePadded;
 use super::Handle;
 use super::blocking::BlockingPool;
 use super::builder::{Driver, Drivers, Hooks, Pace};
+use super::kernel::News;
 use super::metrics::WorkerCounters;
 use crate::context::{self, ThreadId};
 use crate::reactor::{Core, Home};
@@ -62,6 +63,7 @@ pub(crate) struct Scheduler {
     pub(super) hooks: Hooks,
     /// One for each core.
     pub(super) counters: Box<[CachePadded<WorkerCounters>]>,
+    pub(super) news: News,
     /// No more turns: workers put their cores back.
     stopping: AtomicBool,
     shutdown: Mutex<Shutdown>,
@@ -129,6 +131,7 @@ impl Scheduler {
             blocking: config.blocking,
             hooks: config.hooks,
             counters: (0..workers).map(|_| CachePadded::default()).collect(),
+            news: News::default(),
             stopping: AtomicBool::new(false),
             shutdown: Mutex::new(Shutdown {
                 driven: if has_threads { workers } else { 0 },

@@ -2,6 +2,7 @@
 
 use core::ptr::with_exposed_provenance_mut;
 
+use annulus_syscalls::io_uring::flags::file::IORING_FIXED_FD_NO_CLOEXEC;
 use annulus_syscalls::io_uring::flags::net::{
     SOCKET_URING_OP_GETSOCKOPT, SOCKET_URING_OP_SETSOCKOPT, SOCKET_URING_OP_SIOCINQ,
     SOCKET_URING_OP_SIOCOUTQ,
@@ -18,29 +19,39 @@ pub(super) fn attempt(op: &Operation) -> Attempt {
     let res = match sqe.opcode {
         op::IORING_OP_SHUTDOWN => done(calls::shutdown(sqe.fd, sqe.len as i32)),
         op::IORING_OP_LISTEN => done(calls::listen(sqe.fd, sqe.len as i32)),
-        op::IORING_OP_SOCKET if sqe.file_index == 0 => {
-            descriptor(calls::socket(sqe.fd, sqe.off as i32, sqe.len as i32))
+        op::IORING_OP_SOCKET => {
+            let kind = sqe.off as i32 | direct(sqe, libc::SOCK_CLOEXEC);
+            descriptor(calls::socket(sqe.fd, kind, sqe.len as i32))
         }
         op::IORING_OP_BIND => bind(op),
         op::IORING_OP_PIPE if sqe.file_index == 0 => pipe(sqe),
         op::IORING_OP_EPOLL_CTL => epoll_ctl(sqe),
         op::IORING_OP_URING_CMD => command(sqe),
-        // What follows is about registered files and buffers, of which there are none.
-        op::IORING_OP_SOCKET | op::IORING_OP_PIPE | op::IORING_OP_FILES_UPDATE => {
-            -Errno::ENXIO.raw()
-        }
-        op::IORING_OP_OPENAT | op::IORING_OP_OPENAT2 if sqe.file_index != 0 => -Errno::ENXIO.raw(),
-        op::IORING_OP_FIXED_FD_INSTALL => -Errno::EBADF.raw(),
-        op::IORING_OP_READ_FIXED | op::IORING_OP_WRITE_FIXED => -Errno::EFAULT.raw(),
+        // Both ends into slots: not emulated.
+        op::IORING_OP_PIPE => -Errno::EINVAL.raw(),
+        op::IORING_OP_FIXED_FD_INSTALL => fd_install(sqe),
         _ => return Attempt::Offload,
     };
     Attempt::Done(res, 0)
 }
 
+/// A flag that the descriptor of a direct operation has, whoever asks.
+pub(super) fn direct(sqe: &io_uring_sqe, flag: i32) -> i32 {
+    if sqe.file_index != 0 { flag } else { 0 }
+}
+
+/// A descriptor of the registered file, which the entry has by now.
+fn fd_install(sqe: &io_uring_sqe) -> i32 {
+    let command = if sqe.op_flags & IORING_FIXED_FD_NO_CLOEXEC == 0 {
+        libc::F_DUPFD_CLOEXEC
+    } else {
+        libc::F_DUPFD
+    };
+    // SAFETY: both commands take a number only.
+    result(i64::from(unsafe { libc::fcntl(sqe.fd, command, 0) }))
+}
+
 pub(super) fn close(sqe: &io_uring_sqe) -> i32 {
-    if sqe.file_index != 0 {
-        return -Errno::ENXIO.raw();
-    }
     // SAFETY: who submitted it answers for the descriptor being theirs to close.
     done(unsafe { calls::close(sqe.fd) })
 }

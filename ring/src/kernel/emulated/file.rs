@@ -3,11 +3,11 @@
 use core::ffi::c_void;
 use core::ptr::{null_mut, with_exposed_provenance_mut};
 
-use annulus_syscalls::io_uring::flags::file::SPLICE_F_FD_IN_FIXED;
 use annulus_syscalls::io_uring::flags::rw::IORING_FSYNC_DATASYNC;
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 
+use super::at_once::direct;
 use super::{result, rw};
 use crate::kernel::engine::{Args, Operation};
 
@@ -24,9 +24,12 @@ pub(in crate::kernel) fn perform(op: &mut Operation) -> i32 {
 fn call(op: &Operation) -> i32 {
     let sqe = &op.sqe;
     match sqe.opcode {
-        op::IORING_OP_READ | op::IORING_OP_READV | op::IORING_OP_WRITE | op::IORING_OP_WRITEV => {
-            rw::perform(op)
-        }
+        op::IORING_OP_READ
+        | op::IORING_OP_READV
+        | op::IORING_OP_READ_FIXED
+        | op::IORING_OP_WRITE
+        | op::IORING_OP_WRITEV
+        | op::IORING_OP_WRITE_FIXED => rw::perform(op),
         op::IORING_OP_FSYNC => fsync(sqe),
         op::IORING_OP_SYNC_FILE_RANGE => sync_file_range(sqe),
         op::IORING_OP_FALLOCATE => fallocate(sqe),
@@ -52,7 +55,7 @@ fn named(op: &Operation) -> i32 {
     match &op.args {
         Args::Path(path) => match sqe.opcode {
             op::IORING_OP_OPENAT => {
-                let flags = (flags | libc::O_LARGEFILE) as u32;
+                let flags = (flags | libc::O_LARGEFILE | direct(sqe, libc::O_CLOEXEC)) as u32;
                 let opened = calls::openat(sqe.fd, path, flags, sqe.len);
                 opened.unwrap_or_else(|errno| -errno.raw())
             }
@@ -80,17 +83,14 @@ fn named(op: &Operation) -> i32 {
             _ => -Errno::EINVAL.raw(),
         },
         Args::OpenHow(path, how) => {
-            let (number, size) = (libc::SYS_openat2, size_of_val(how));
+            let mut how = *how;
+            how.flags |= direct(sqe, libc::O_CLOEXEC) as u64;
+            let (number, size) = (libc::SYS_openat2, size_of_val(&how));
             // SAFETY: path and how are ours.
-            result(unsafe {
-                libc::syscall(
-                    number,
-                    sqe.fd,
-                    path.as_ptr(),
-                    core::ptr::from_ref(how),
-                    size,
-                )
-            } as i64)
+            result(
+                unsafe { libc::syscall(number, sqe.fd, path.as_ptr(), &raw const how, size) }
+                    as i64,
+            )
         }
         Args::Paths(old, new) => {
             let (old, new, new_dirfd) = (old.as_ptr(), new.as_ptr(), sqe.len as i32);
@@ -208,9 +208,6 @@ fn madvise(sqe: &io_uring_sqe) -> i32 {
 }
 
 fn splice(sqe: &io_uring_sqe) -> i32 {
-    if sqe.op_flags & SPLICE_F_FD_IN_FIXED != 0 {
-        return -Errno::EBADF.raw();
-    }
     let (mut from, mut to) = (sqe.addr as i64, sqe.off as i64);
     // -1 stands for no offset.
     let from = if from == -1 {
@@ -225,9 +222,6 @@ fn splice(sqe: &io_uring_sqe) -> i32 {
 }
 
 fn tee(sqe: &io_uring_sqe) -> i32 {
-    if sqe.op_flags & SPLICE_F_FD_IN_FIXED != 0 {
-        return -Errno::EBADF.raw();
-    }
     let (fd_in, len) = (sqe.file_index as i32, sqe.len as usize);
     // SAFETY: takes numbers only.
     result(unsafe { libc::tee(fd_in, sqe.fd, len, sqe.op_flags) } as i64)

@@ -134,3 +134,37 @@ impl Inside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::vec::Vec;
+
+    use annulus_syscalls::io_uring::io_uring_params;
+
+    use super::{Letter, Mailbox};
+    use crate::fork::Origin;
+    use crate::kernel::engine::{Flags, Memory};
+
+    #[test]
+    fn who_has_letters_must_not_wait() {
+        let asked = io_uring_params {
+            sq_entries: 1,
+            ..io_uring_params::default()
+        };
+        let origin = Origin::current().expect("a process");
+        let memory = Arc::new(Memory::new(&asked, origin).expect("memory"));
+        let mailbox = Mailbox::new(Flags::new(&memory), origin).expect("an event");
+        assert!(mailbox.begin_wait());
+        mailbox.end_wait();
+        // It came while nobody waited, so nothing was woken.
+        mailbox.post(Letter::Message {
+            user_data: 1,
+            res: 0,
+            flags: 0,
+        });
+        assert!(!mailbox.begin_wait());
+        mailbox.take(&mut Vec::new());
+        assert!(mailbox.begin_wait());
+    }
+}

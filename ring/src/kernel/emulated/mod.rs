@@ -19,12 +19,17 @@
 //! - zero-copy sends copy, and their notification follows the result at once;
 //! - memory that is not valid is not EFAULT but a fault of this process;
 //! - the descriptor of a ring is not readable while completions wait;
-//! - there are no registered files and buffers, no personalities, restrictions, bundles, futexes,
-//!   SQPOLL and IOPOLL (EINVAL, as on a kernel without them), and a pinned ring lets any thread in.
+//! - a registered file is a duplicate of its descriptor: what was begun with the slot is not found
+//!   by a cancel that names the descriptor, nor the other way round;
+//! - memory of registered buffers is not pinned, only in place when it is registered;
+//! - there are no files in messages, no clones of buffers, direct pipes, eventfds, personalities,
+//!   restrictions, bundles, futexes, SQPOLL and IOPOLL (EINVAL, as on a kernel without them), and a
+//!   pinned ring lets any thread in.
 
 mod at_once;
 mod fd;
 mod file;
+mod files;
 mod mailbox;
 mod net;
 mod os;
@@ -33,12 +38,15 @@ mod ready;
 mod register;
 mod rw;
 mod shared;
+mod spans;
+mod table;
 
 pub(super) use file::perform as perform_file;
 pub(super) use shared::Shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::vec::Vec;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::feat::{
@@ -173,4 +181,17 @@ pub(super) fn result(returned: i64) -> i32 {
         -1 => -last_errno().raw(),
         value => value as i32,
     }
+}
+
+/// The buffers without their first `done` bytes.
+fn rest_of(parts: &[libc::iovec], done: usize) -> Vec<libc::iovec> {
+    let mut parts = parts.to_vec();
+    let mut passed = done;
+    for part in &mut parts {
+        let step = passed.min(part.iov_len);
+        part.iov_base = part.iov_base.wrapping_byte_add(step);
+        part.iov_len -= step;
+        passed -= step;
+    }
+    parts
 }

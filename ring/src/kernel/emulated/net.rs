@@ -11,7 +11,8 @@ use annulus_syscalls::io_uring::flags::net::{
 use annulus_syscalls::io_uring::{io_uring_recvmsg_out, io_uring_sqe, op};
 use annulus_syscalls::{Errno, calls};
 
-use super::last_errno;
+use super::at_once::direct;
+use super::{last_errno, rest_of};
 use crate::kernel::engine::{Args, Attempt, Operation};
 
 const POLLIN: u32 = libc::POLLIN as u32;
@@ -125,7 +126,9 @@ pub(super) fn send(op: &mut Operation, ready: bool) -> Attempt {
         bits if bits & (IORING_RECVSEND_BUNDLE | IORING_SEND_VECTORIZED) != 0 => {
             return failed(Errno::EINVAL);
         }
-        bits if bits & IORING_RECVSEND_FIXED_BUF != 0 => return failed(Errno::EFAULT),
+        bits if bits & IORING_RECVSEND_FIXED_BUF != 0 && op.sqe.opcode == op::IORING_OP_SEND => {
+            return failed(Errno::EFAULT);
+        }
         _ => {}
     }
     if op.sqe.opcode == op::IORING_OP_SEND_ZC && lacks_zero_copy(op.sqe.fd) {
@@ -163,7 +166,8 @@ fn destination_len(sqe: &io_uring_sqe) -> u32 {
 }
 
 pub(super) fn sendmsg(op: &mut Operation, ready: bool) -> Attempt {
-    if op.sqe.ioprio & IORING_RECVSEND_FIXED_BUF != 0 {
+    let registered = op.sqe.ioprio & IORING_RECVSEND_FIXED_BUF != 0;
+    if registered && op.sqe.opcode == op::IORING_OP_SENDMSG {
         return failed(Errno::EFAULT);
     }
     if op.sqe.opcode == op::IORING_OP_SENDMSG_ZC && lacks_zero_copy(op.sqe.fd) {
@@ -188,14 +192,7 @@ fn rest(op: &Operation) -> Option<(libc::msghdr, Vec<libc::iovec>)> {
     let Args::Message(header, parts) = &op.args else {
         return None;
     };
-    let mut parts = parts.clone();
-    let mut passed = op.done as usize;
-    for part in &mut parts {
-        let step = passed.min(part.iov_len);
-        part.iov_base = part.iov_base.wrapping_byte_add(step);
-        part.iov_len -= step;
-        passed -= step;
-    }
+    let mut parts = rest_of(parts, op.done as usize);
     let mut message = **header;
     message.msg_iov = parts.as_mut_ptr();
     Some((message, parts))
@@ -305,9 +302,7 @@ fn recvmsg_selected(op: &mut Operation, flags: i32) -> Attempt {
 
 pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
     let sqe = &op.sqe;
-    if sqe.file_index != 0 {
-        return failed(Errno::ENXIO);
-    }
+    let flags = sqe.op_flags as i32 | direct(sqe, libc::SOCK_CLOEXEC);
     if sqe.ioprio & IORING_ACCEPT_POLL_FIRST != 0 && !ready {
         return Attempt::Wait(POLLIN);
     }
@@ -331,7 +326,7 @@ pub(super) fn accept(op: &mut Operation, ready: bool) -> Attempt {
     let accepted = retry(|| {
         let (address, len) = (pointer(sqe.addr), pointer(sqe.off));
         // SAFETY: both are null, or lent to this operation until its last CQE.
-        let fd = unsafe { calls::accept4(sqe.fd, address, len, sqe.op_flags as i32) };
+        let fd = unsafe { calls::accept4(sqe.fd, address, len, flags) };
         fd.map(|fd| fd as usize)
     });
     match accepted {

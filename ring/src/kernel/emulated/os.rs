@@ -5,16 +5,21 @@ use std::sync::Arc;
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::op;
 
+use super::files::Files;
 use super::mailbox::{Letter, Mailbox};
 use super::ready::{self, Ready};
+use super::spans::Spans;
 use super::{Facts, at_once, net, rw};
-use crate::kernel::engine::{Attempt, Clock, Key, Operation, World};
+use crate::kernel::engine::{Attempt, Clock, Key, Lease, Operation, World};
 
 #[derive(Debug)]
 pub(super) struct Os {
     pub(super) facts: Arc<Facts>,
     pub(super) ready: Ready,
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) devices: rw::Devices,
+    pub(super) files: Files,
+    pub(super) spans: Spans,
 }
 
 impl World for Os {
@@ -28,17 +33,28 @@ impl World for Os {
             op::IORING_OP_CONNECT => net::connect(op),
             op::IORING_OP_READ
             | op::IORING_OP_READV
+            | op::IORING_OP_READ_FIXED
             | op::IORING_OP_READ_MULTISHOT
             | op::IORING_OP_WRITE
-            | op::IORING_OP_WRITEV => rw::attempt(op),
+            | op::IORING_OP_WRITEV
+            | op::IORING_OP_WRITE_FIXED => rw::attempt(op, &mut self.devices),
+            op::IORING_OP_FILES_UPDATE => {
+                let updated = self.files.update_by(&op.sqe);
+                Attempt::Done(
+                    updated.map_or_else(|errno| -errno.raw(), |count| count as i32),
+                    0,
+                )
+            }
+            op::IORING_OP_CLOSE if op.sqe.file_index != 0 => {
+                let closed = self.files.close(op.sqe.file_index);
+                Attempt::Done(closed.map_or_else(|errno| -errno.raw(), |()| 0), 0)
+            }
             // Rings are not closed by rings.
             op::IORING_OP_CLOSE if self.facts.ring(op.sqe.fd).is_some() => {
                 Attempt::Done(-Errno::EBADF.raw(), 0)
             }
             op::IORING_OP_CLOSE => {
-                if op.sqe.file_index == 0 {
-                    self.ready.forget(op.sqe.fd);
-                }
+                self.ready.close(op.sqe.fd);
                 Attempt::Done(at_once::close(&op.sqe), 0)
             }
             op::IORING_OP_EPOLL_WAIT => at_once::epoll_wait(&op.sqe),
@@ -83,6 +99,19 @@ impl World for Os {
             flags,
         });
         Ok(())
+    }
+
+    fn file(&mut self, slot: i32) -> Option<(i32, Lease)> {
+        let file = self.files.get(slot)?;
+        Some((file.item.number(), file))
+    }
+
+    fn memory(&mut self, slot: u16, bytes: &[(u64, u64)]) -> Option<Lease> {
+        Some(self.spans.get(slot, bytes)?)
+    }
+
+    fn install(&mut self, file_index: u32, fd: i32) -> i32 {
+        self.files.install(file_index, fd)
     }
 
     fn now_ns(&self, clock: Clock) -> u64 {

@@ -125,9 +125,12 @@ impl Line {
             if let Some(mut job) = inside.jobs.pop_front() {
                 drop(inside);
                 let res = file::perform(&mut job.op);
+                // As good as idle: what the ring asks for next needs no other thread.
+                self.lock().idle += 1;
                 job.to.post(Letter::Done { key: job.key, res });
                 drop(job);
                 inside = self.lock();
+                inside.idle -= 1;
                 continue;
             }
             if inside.closed {

@@ -93,7 +93,13 @@ impl Ready {
         let entry = &mut self.entries[at];
         if !entry.registered {
             self.generation = self.generation.wrapping_add(1);
-            control(self.epoll, libc::EPOLL_CTL_ADD, fd, mask, self.generation)?;
+            match control(self.epoll, libc::EPOLL_CTL_ADD, fd, mask, self.generation) {
+                // Of a registration before, of a file that got its number back.
+                Err(Errno::EEXIST) => {
+                    control(self.epoll, libc::EPOLL_CTL_MOD, fd, mask, self.generation)?;
+                }
+                added => added?,
+            }
             entry.generation = self.generation;
             entry.registered = true;
             entry.mask = mask;
@@ -131,7 +137,19 @@ impl Ready {
         }
     }
 
-    /// The number is about to stand for nothing, or for another file.
+    /// The descriptor is about to be closed. Its file may live on under another number, and would
+    /// tell of its edges.
+    pub(super) fn close(&mut self, fd: i32) {
+        let at = usize::try_from(fd).ok();
+        let entry = at.and_then(|at| self.entries.get(at));
+        if entry.is_some_and(|entry| entry.registered) {
+            // ENOENT: the number stands for another file by now.
+            let _ = control(self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
+        }
+        self.forget(fd);
+    }
+
+    /// The number stands for nothing, or for another file.
     pub(super) fn forget(&mut self, fd: i32) {
         let entry = usize::try_from(fd)
             .ok()

@@ -3,18 +3,26 @@
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 use annulus_syscalls::Errno;
-use annulus_syscalls::io_uring::register::flags::IO_URING_OP_SUPPORTED;
+use annulus_syscalls::io_uring::register::flags::{
+    IO_URING_OP_SUPPORTED, IORING_RSRC_REGISTER_SPARSE,
+};
 use annulus_syscalls::io_uring::register::op::{
-    IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS,
-    IORING_REGISTER_PROBE, IORING_REGISTER_RING_FDS, IORING_REGISTER_SEND_MSG_RING,
-    IORING_REGISTER_SYNC_CANCEL, IORING_UNREGISTER_PBUF_RING, IORING_UNREGISTER_RING_FDS,
+    IORING_REGISTER_BUFFERS, IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS2,
+    IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILE_ALLOC_RANGE, IORING_REGISTER_FILES,
+    IORING_REGISTER_FILES_UPDATE, IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILES2,
+    IORING_REGISTER_PBUF_RING, IORING_REGISTER_PBUF_STATUS, IORING_REGISTER_PROBE,
+    IORING_REGISTER_RING_FDS, IORING_REGISTER_SEND_MSG_RING, IORING_REGISTER_SYNC_CANCEL,
+    IORING_UNREGISTER_BUFFERS, IORING_UNREGISTER_FILES, IORING_UNREGISTER_PBUF_RING,
+    IORING_UNREGISTER_RING_FDS,
 };
 use annulus_syscalls::io_uring::register::{
-    io_uring_buf_reg, io_uring_buf_status, io_uring_probe, io_uring_probe_op,
+    io_uring_buf_reg, io_uring_buf_status, io_uring_file_index_range, io_uring_files_update,
+    io_uring_probe, io_uring_probe_op, io_uring_rsrc_register, io_uring_rsrc_update2,
     io_uring_sync_cancel_reg,
 };
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
+use super::files::Given;
 use super::mailbox::Letter;
 use super::shared::Shared;
 use crate::kernel::engine::is_known;
@@ -74,6 +82,91 @@ impl Shared {
                 self.send(&unsafe { read::<io_uring_sqe>(arg) })?;
                 Ok(0)
             }
+            _ => {
+                // SAFETY: promised by the caller.
+                let done = unsafe { self.register_resources(opcode, arg, count) };
+                // Tags of what is let go.
+                self.lock().settle();
+                done
+            }
+        }
+    }
+
+    /// Files and buffers.
+    ///
+    /// # Errors
+    /// As [`register`](Shared::register).
+    ///
+    /// # Safety
+    /// As the system call.
+    unsafe fn register_resources(&self, opcode: u32, arg: usize, count: u32) -> Result<u32, Errno> {
+        let os = &mut self.lock().os;
+        let untagged = Given {
+            items: arg as u64,
+            tags: 0,
+            count,
+        };
+        match opcode {
+            // SAFETY: promised by the caller, as for all that follows.
+            IORING_REGISTER_FILES => unsafe { os.files.register(untagged) }.map(|()| 0),
+            // SAFETY: as above.
+            IORING_REGISTER_BUFFERS => unsafe { os.spans.register(untagged) }.map(|()| 0),
+            IORING_REGISTER_FILES2 | IORING_REGISTER_BUFFERS2 => {
+                sized::<io_uring_rsrc_register>(count)?;
+                // SAFETY: as above.
+                let request = unsafe { read::<io_uring_rsrc_register>(arg) };
+                let given = all_of(&request)?;
+                if opcode == IORING_REGISTER_FILES2 {
+                    // SAFETY: as above.
+                    unsafe { os.files.register(given) }?;
+                } else {
+                    // SAFETY: as above.
+                    unsafe { os.spans.register(given) }?;
+                }
+                Ok(0)
+            }
+            IORING_REGISTER_FILES_UPDATE => {
+                // SAFETY: as above.
+                let request = unsafe { read::<io_uring_files_update>(arg) };
+                if request.resv != 0 || count == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let given = Given {
+                    items: request.fds,
+                    ..untagged
+                };
+                // SAFETY: as above.
+                unsafe { os.files.update(request.offset, given) }
+            }
+            IORING_REGISTER_FILES_UPDATE2 | IORING_REGISTER_BUFFERS_UPDATE => {
+                sized::<io_uring_rsrc_update2>(count)?;
+                // SAFETY: as above.
+                let request = unsafe { read::<io_uring_rsrc_update2>(arg) };
+                if request.resv != 0 || request.resv2 != 0 || request.nr == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let given = Given {
+                    items: request.data,
+                    tags: request.tags,
+                    count: request.nr,
+                };
+                if opcode == IORING_REGISTER_FILES_UPDATE2 {
+                    // SAFETY: as above.
+                    unsafe { os.files.update(request.offset, given) }
+                } else {
+                    // SAFETY: as above.
+                    unsafe { os.spans.update(request.offset, given) }
+                }
+            }
+            IORING_REGISTER_FILE_ALLOC_RANGE if count == 0 => {
+                // SAFETY: as above.
+                let range = unsafe { read::<io_uring_file_index_range>(arg) };
+                os.files.pick_from(&range).map(|()| 0)
+            }
+            IORING_UNREGISTER_FILES if (arg, count) == (0, 0) => os.files.unregister().map(|()| 0),
+            IORING_UNREGISTER_BUFFERS if (arg, count) == (0, 0) => {
+                os.spans.unregister().map(|()| 0)
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -90,6 +183,30 @@ impl Shared {
         });
         Ok(())
     }
+}
+
+/// # Errors
+/// EINVAL if a request is not as large as a `T`.
+fn sized<T>(count: u32) -> Result<(), Errno> {
+    if count as usize != size_of::<T>() {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+/// # Errors
+/// EINVAL for what cannot be.
+fn all_of(request: &io_uring_rsrc_register) -> Result<Given, Errno> {
+    let sparse = request.flags & IORING_RSRC_REGISTER_SPARSE != 0;
+    let unknown = request.flags & !IORING_RSRC_REGISTER_SPARSE != 0;
+    if request.nr == 0 || request.resv2 != 0 || unknown || (sparse && request.data != 0) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Given {
+        items: request.data,
+        tags: request.tags,
+        count: request.nr,
+    })
 }
 
 /// # Safety

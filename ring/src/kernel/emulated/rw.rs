@@ -1,26 +1,39 @@
-//! Reads and writes. What can become ready is tried without blocking; files go to a thread.
+//! Reads and writes, each tried without blocking first: what can become ready is waited for, and
+//! what a file does not have in memory goes to a thread.
 
 use core::ptr::with_exposed_provenance_mut;
+use std::borrow::Cow;
 
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::flags::rw::RWF_NOWAIT;
+use annulus_syscalls::io_uring::sqe_flags::IOSQE_ASYNC;
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
-use super::last_errno;
 use super::net::{is_nonblocking, is_ready};
+use super::{last_errno, rest_of};
 use crate::kernel::engine::{Args, Attempt, Operation};
 
 /// The current position of a file.
 const CURRENT: u64 = u64::MAX;
 
+/// More is copied by a thread, for the ring would be held up for longer than that one costs.
+const AT_ONCE_MAX: usize = 1 << 20;
+
+/// What was learned of devices: on most file systems a write cannot be asked not to block.
+#[derive(Debug, Default)]
+pub(super) struct Devices {
+    /// The last one that has refused to.
+    refuses: Option<libc::dev_t>,
+}
+
 /// Tries a read or a write.
-pub(super) fn attempt(op: &mut Operation) -> Attempt {
+pub(super) fn attempt(op: &mut Operation, devices: &mut Devices) -> Attempt {
     if !op.begun {
         match kind(op.sqe.fd) {
-            Ok(Kind::File) if op.sqe.opcode == op::IORING_OP_READ_MULTISHOT => {
+            Ok(Kind::File(_)) if op.sqe.opcode == op::IORING_OP_READ_MULTISHOT => {
                 return Attempt::Done(-Errno::EBADFD.raw(), 0);
             }
-            Ok(Kind::File) => return Attempt::Offload,
+            Ok(Kind::File(device)) => return attempt_file(op, device, devices),
             Ok(Kind::Socket) if !matches!(op.sqe.off, 0 | CURRENT) => {
                 return Attempt::Done(-Errno::ESPIPE.raw(), 0);
             }
@@ -28,7 +41,7 @@ pub(super) fn attempt(op: &mut Operation) -> Attempt {
             Err(errno) => return Attempt::Done(-errno.raw(), 0),
         }
     }
-    let flags = rw_flags(&op.sqe);
+    let flags = op.sqe.op_flags;
     let mask = if reads(&op.sqe) {
         libc::POLLIN
     } else {
@@ -39,19 +52,18 @@ pub(super) fn attempt(op: &mut Operation) -> Attempt {
     } else {
         Attempt::Done(-Errno::EAGAIN.raw(), 0)
     };
-    let unknown = |errno| matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL);
     match transfer(op, CURRENT, flags | RWF_NOWAIT) {
         Err(Errno::EAGAIN) => wait,
         // It cannot be asked not to block this once.
-        Err(errno) if unknown(errno) && flags & RWF_NOWAIT == 0 => {
+        Err(errno) if is_unknown(errno) && flags & RWF_NOWAIT == 0 => {
             match is_nonblocking(op.sqe.fd) {
                 Ok(true) => match transfer(op, CURRENT, flags) {
                     Err(Errno::EAGAIN) => wait,
-                    done => finished(done),
+                    done => finished(op, done),
                 },
                 Ok(false) if is_ready(op.sqe.fd, mask) => {
                     if op.sqe.opcode == op::IORING_OP_READ_MULTISHOT {
-                        return finished(transfer(op, CURRENT, flags));
+                        return finished(op, transfer(op, CURRENT, flags));
                     }
                     Attempt::Offload
                 }
@@ -59,44 +71,87 @@ pub(super) fn attempt(op: &mut Operation) -> Attempt {
                 Err(errno) => Attempt::Done(-errno.raw(), 0),
             }
         }
-        done => finished(done),
+        done => finished(op, done),
     }
 }
 
-/// Does a read or a write that may block.
-pub(super) fn perform(op: &Operation) -> i32 {
-    let flags = rw_flags(&op.sqe);
+/// What the page cache has is read at once, as io_uring does it, and what it takes is written.
+fn attempt_file(op: &mut Operation, device: libc::dev_t, devices: &mut Devices) -> Attempt {
+    let flags = op.sqe.op_flags;
+    let asked = flags & RWF_NOWAIT != 0;
+    let reads = reads(&op.sqe);
+    let whole = op.bytes();
+    let refused = whole > AT_ONCE_MAX || (!reads && devices.refuses == Some(device));
+    if !asked && (refused || op.sqe.flags & IOSQE_ASYNC != 0 || is_direct(op.sqe.fd)) {
+        return Attempt::Offload;
+    }
     loop {
-        return match transfer(op, op.sqe.off, flags) {
-            Err(Errno::EINTR) => continue,
-            // Terminals and their like have no positions.
-            Err(Errno::ESPIPE) if op.sqe.off != CURRENT => match transfer(op, CURRENT, flags) {
-                Err(errno) => -errno.raw(),
-                Ok(count) => count as i32,
-            },
-            Err(errno) => -errno.raw(),
-            Ok(count) => count as i32,
-        };
+        match transfer(op, offset(op), flags | RWF_NOWAIT) {
+            // What was moved is told only when the rest has been tried, too.
+            Ok(count) if count > 0 && !asked && op.done as usize + count < whole => {
+                op.done += count as u32;
+            }
+            Err(Errno::EAGAIN) if !asked => return Attempt::Offload,
+            Err(errno) if is_unknown(errno) && !asked => {
+                if !reads {
+                    devices.refuses = Some(device);
+                }
+                return Attempt::Offload;
+            }
+            done => return finished(op, done),
+        }
     }
 }
 
-fn finished(done: Result<usize, Errno>) -> Attempt {
+/// Does a read or a write, or what an attempt has left of it, however long it takes.
+pub(super) fn perform(op: &Operation) -> i32 {
+    let flags = op.sqe.op_flags;
+    let done = match transfer(op, offset(op), flags) {
+        // Terminals and their like have no positions.
+        Err(Errno::ESPIPE) if op.sqe.off != CURRENT => transfer(op, CURRENT, flags),
+        done => done,
+    };
+    result(op, done)
+}
+
+/// Whether the call does not know the flag, here or at all.
+fn is_unknown(errno: Errno) -> bool {
+    matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
+}
+
+/// Where an operation goes on.
+fn offset(op: &Operation) -> u64 {
+    match op.sqe.off {
+        // What was moved has moved the position, too.
+        CURRENT => CURRENT,
+        first => first.wrapping_add(u64::from(op.done)),
+    }
+}
+
+fn result(op: &Operation, done: Result<usize, Errno>) -> i32 {
     match done {
-        Ok(count) => Attempt::Done(count as i32, 0),
-        Err(errno) => Attempt::Done(-errno.raw(), 0),
+        Ok(count) => op.done as i32 + count as i32,
+        Err(_) if op.done > 0 => op.done as i32,
+        Err(errno) => -errno.raw(),
     }
 }
 
-/// `preadv2`(2) or `pwritev2`(2).
+fn finished(op: &Operation, done: Result<usize, Errno>) -> Attempt {
+    Attempt::Done(result(op, done), 0)
+}
+
+/// `preadv2`(2) or `pwritev2`(2) of what is not done yet.
 fn transfer(op: &Operation, offset: u64, flags: u32) -> Result<usize, Errno> {
     let (address, len) = op.buffer();
+    let done = op.done as usize;
     let one = [libc::iovec {
-        iov_base: with_exposed_provenance_mut(address as usize),
-        iov_len: len,
+        iov_base: with_exposed_provenance_mut(address as usize + done),
+        iov_len: len.saturating_sub(done),
     }];
     let parts = match &op.args {
-        Args::Iov(parts) => parts.as_slice(),
-        _ => &one,
+        Args::Iov(parts) if done > 0 => Cow::Owned(rest_of(parts, done)),
+        Args::Iov(parts) => Cow::Borrowed(parts.as_slice()),
+        _ => Cow::Borrowed(one.as_slice()),
     };
     let number = if reads(&op.sqe) {
         libc::SYS_preadv2
@@ -127,16 +182,23 @@ fn transfer(op: &Operation, offset: u64, flags: u32) -> Result<usize, Errno> {
 }
 
 fn reads(sqe: &io_uring_sqe) -> bool {
-    !matches!(sqe.opcode, op::IORING_OP_WRITE | op::IORING_OP_WRITEV)
+    !matches!(
+        sqe.opcode,
+        op::IORING_OP_WRITE | op::IORING_OP_WRITEV | op::IORING_OP_WRITE_FIXED
+    )
 }
 
-fn rw_flags(sqe: &io_uring_sqe) -> u32 {
-    sqe.op_flags
+/// Whether the file goes past the page cache: there a call waits for the device whatever it is
+/// asked.
+fn is_direct(fd: i32) -> bool {
+    // SAFETY: this command takes no argument.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags == -1 || flags & libc::O_DIRECT != 0
 }
 
 enum Kind {
-    /// Of a size, with positions: never "not ready".
-    File,
+    /// Of a size, with positions, on this device: never "not ready".
+    File(libc::dev_t),
     Socket,
     Other,
 }
@@ -148,9 +210,9 @@ fn kind(fd: i32) -> Result<Kind, Errno> {
         return Err(last_errno());
     }
     // SAFETY: the call has filled it.
-    let mode = unsafe { status.assume_init() }.st_mode;
-    Ok(match mode & libc::S_IFMT {
-        libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR => Kind::File,
+    let status = unsafe { status.assume_init() };
+    Ok(match status.st_mode & libc::S_IFMT {
+        libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR => Kind::File(status.st_dev),
         libc::S_IFSOCK => Kind::Socket,
         _ => Kind::Other,
     })

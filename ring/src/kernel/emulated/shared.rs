@@ -17,12 +17,15 @@ use annulus_syscalls::io_uring::setup::IORING_SETUP_R_DISABLED;
 use annulus_syscalls::io_uring::{__kernel_timespec, io_uring_getevents_arg};
 
 use super::fd::Fd;
+use super::files::Files;
 use super::mailbox::{Letter, Mailbox};
 use super::os::Os;
 use super::ready::{Ready, WAKE, control_raw};
+use super::rw::Devices;
+use super::spans::Spans;
 use super::{Facts, last_errno};
 use crate::fork::Origin;
-use crate::kernel::engine::{Clock, Engine, Flags, Key, Memory, Pattern, Queues, World};
+use crate::kernel::engine::{Clock, Engine, Flags, Key, Memory, Queues, World, pattern};
 
 /// Events that are taken from epoll at once.
 const EVENTS_MAX: usize = 256;
@@ -78,6 +81,9 @@ impl Shared {
                 facts: Arc::clone(facts),
                 ready: Ready::new(epoll.number()),
                 mailbox: Arc::clone(&mailbox),
+                devices: Devices::default(),
+                files: Files::new(origin, facts, &mailbox),
+                spans: Spans::new(&mailbox),
             },
             disabled: memory.params.flags & IORING_SETUP_R_DISABLED != 0,
             letters: Vec::new(),
@@ -212,7 +218,14 @@ impl Shared {
 
     /// `IORING_REGISTER_SYNC_CANCEL`: cancels, and waits until what runs is done.
     pub(super) fn sync_cancel(&self, request: &io_uring_sync_cancel_reg) -> Result<(), Errno> {
-        let pattern = Pattern::of(request.addr, request.fd, request.opcode, request.flags)?;
+        let io_uring_sync_cancel_reg {
+            addr,
+            fd,
+            opcode,
+            flags,
+            ..
+        } = *request;
+        let pattern = pattern(addr, fd, opcode, flags, &mut self.lock().os)?;
         let now_ns = || self.lock().os.now_ns(Clock::Monotonic);
         let span_ns = match request.timeout {
             __kernel_timespec {
@@ -270,7 +283,7 @@ impl State {
     }
 
     /// Takes letters in, ends timeouts that ran out, and moves what overflowed.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let mut letters = std::mem::take(&mut self.letters);
         self.os.mailbox.take(&mut letters);
         for letter in letters.drain(..) {

@@ -38,6 +38,7 @@ impl Engine {
 
     /// A thread has done what was offloaded.
     pub(crate) fn arrive(&mut self, key: Key, res: i32, flags: u32, world: &mut impl World) {
+        let res = self.installed(key, res, world);
         self.complete(key, res, flags, world);
     }
 
@@ -77,6 +78,7 @@ impl Engine {
                 Attempt::Offload => return self.offload(key, world),
                 Attempt::Last(res, flags) => return self.complete(key, res, flags, world),
                 Attempt::Done(res, flags) => {
+                    let res = self.installed(key, res, world);
                     if !self.goes_on(key, res, flags, world) {
                         return;
                     }
@@ -149,6 +151,7 @@ impl Engine {
             selected: request.op.selected,
             done: request.op.done,
             begun: request.op.begun,
+            leases: request.op.leases.clone(),
         };
         self.index(key);
         world.offload(key, op);

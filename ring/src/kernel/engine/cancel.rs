@@ -8,10 +8,11 @@ use std::vec::Vec;
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::flags::cancel::{
     IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_ASYNC_CANCEL_FD,
-    IORING_ASYNC_CANCEL_FD_FIXED, IORING_ASYNC_CANCEL_OP, IORING_ASYNC_CANCEL_USERDATA,
+    IORING_ASYNC_CANCEL_OP, IORING_ASYNC_CANCEL_USERDATA,
 };
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
+use super::fixed::meant_by;
 use super::request::{Key, Request, State};
 use super::world::World;
 use super::{Engine, Work};
@@ -101,9 +102,7 @@ impl Engine {
         sqe: &io_uring_sqe,
         world: &mut impl World,
     ) -> Option<i32> {
-        let by_fd = sqe.op_flags & IORING_ASYNC_CANCEL_FD != 0;
-        match meant_by(sqe) {
-            Ok(_) if by_fd && !world.is_open(sqe.fd) => Some(-Errno::EBADF.raw()),
+        match meant_by(sqe, world) {
             Ok(pattern) => match self.misled(key, &pattern, world) {
                 Some(Misled::Told(errno)) => Some(-errno.raw()),
                 Some(Misled::Late) => None,
@@ -230,14 +229,4 @@ impl Engine {
         }
         None
     }
-}
-
-/// # Errors
-/// EBADF for a registered file, as there are none; EINVAL for flags that are not known.
-pub(super) fn meant_by(sqe: &io_uring_sqe) -> Result<Pattern, Errno> {
-    let flags = sqe.op_flags;
-    if flags & IORING_ASYNC_CANCEL_FD_FIXED != 0 {
-        return Err(Errno::EBADF);
-    }
-    Pattern::of(sqe.addr, sqe.fd, sqe.len as u8, flags)
 }

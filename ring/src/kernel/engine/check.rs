@@ -10,17 +10,15 @@ use annulus_syscalls::io_uring::flags::rw::{
     IORING_NOP_FILE, IORING_NOP_FIXED_BUFFER, IORING_NOP_FIXED_FILE, IORING_NOP_INJECT_RESULT,
     IORING_NOP_TW,
 };
-use annulus_syscalls::io_uring::sqe_flags::{
-    IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS, IOSQE_FIXED_FILE,
-};
+use annulus_syscalls::io_uring::sqe_flags::{IOSQE_BUFFER_SELECT, IOSQE_CQE_SKIP_SUCCESS};
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
 use super::args::Args;
-use super::{Engine, poll, timeout};
+use super::{Engine, fixed, poll, timeout};
 
 impl Engine {
     /// # Errors
-    /// EINVAL for what io_uring does not know, EBADF for a registered file where there is none.
+    /// EINVAL for what io_uring does not know, EBADF for a registered file where none can be.
     pub(super) fn check(&self, sqe: &io_uring_sqe) -> Result<(), Errno> {
         const KNOWN: u8 = IOSQE_CQE_SKIP_SUCCESS | (IOSQE_CQE_SKIP_SUCCESS - 1);
         if sqe.flags & !KNOWN != 0 || !is_known(sqe.opcode) {
@@ -29,9 +27,7 @@ impl Engine {
         if sqe.flags & IOSQE_BUFFER_SELECT != 0 && !may_select(sqe.opcode) {
             return Err(Errno::EOPNOTSUPP);
         }
-        if sqe.flags & IOSQE_FIXED_FILE != 0 {
-            return Err(Errno::EBADF);
-        }
+        fixed::check(sqe)?;
         if sqe.personality != 0 {
             return Err(Errno::EINVAL);
         }
@@ -47,8 +43,7 @@ impl Engine {
 }
 
 /// # Errors
-/// EINVAL for flags and lengths that cannot be; EFAULT and EBADF for registered memory and files,
-/// of which there are none.
+/// EINVAL for flags and lengths that cannot be.
 fn of_opcode(sqe: &io_uring_sqe) -> Result<(), Errno> {
     match sqe.opcode {
         op::IORING_OP_NOP => nop(sqe),
@@ -87,14 +82,7 @@ fn nop(sqe: &io_uring_sqe) -> Result<(), Errno> {
         | IORING_NOP_FIXED_FILE
         | IORING_NOP_FIXED_BUFFER
         | IORING_NOP_TW;
-    none_of(sqe.op_flags & !known != 0)?;
-    if sqe.op_flags & IORING_NOP_FIXED_FILE != 0 {
-        return Err(Errno::EBADF);
-    }
-    if sqe.op_flags & IORING_NOP_FIXED_BUFFER != 0 {
-        return Err(Errno::EFAULT);
-    }
-    Ok(())
+    none_of(sqe.op_flags & !known != 0)
 }
 
 fn receive(sqe: &io_uring_sqe) -> Result<(), Errno> {
@@ -139,7 +127,7 @@ pub(super) fn check_args(sqe: &io_uring_sqe, args: &Args) -> Result<(), Errno> {
         op::IORING_OP_TIMEOUT | op::IORING_OP_LINK_TIMEOUT | op::IORING_OP_TIMEOUT_REMOVE => {
             timeout::check_time(args)
         }
-        _ => Ok(()),
+        _ => fixed::check_args(sqe, args),
     }
 }
 

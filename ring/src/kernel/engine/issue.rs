@@ -8,7 +8,7 @@ use annulus_syscalls::io_uring::flags::rw::{IORING_NOP_FILE, IORING_NOP_INJECT_R
 use annulus_syscalls::io_uring::{io_uring_sqe, op};
 
 use super::args::Args;
-use super::cancel::meant_by;
+use super::fixed::meant_by;
 use super::request::{Key, State};
 use super::world::World;
 use super::{Engine, result};
@@ -17,6 +17,9 @@ use crate::kernel::Fault;
 impl Engine {
     /// Begins an operation.
     pub(super) fn issue(&mut self, key: Key, world: &mut impl World) {
+        if let Err(errno) = self.look_up(key, world) {
+            return self.complete(key, -errno.raw(), 0, world);
+        }
         let Some(request) = self.get(key) else {
             return;
         };
@@ -62,7 +65,8 @@ impl Engine {
             // A target whose cancel was told that it would not be cancelled.
             let _ = self.try_cancel(key, world);
         } else if sqe.opcode == op::IORING_OP_ASYNC_CANCEL {
-            let res = result(meant_by(&sqe).map(|pattern| self.cancel(pattern, world)));
+            let meant = meant_by(&sqe, world);
+            let res = result(meant.map(|pattern| self.cancel(pattern, world)));
             if res == -Errno::ENOENT.raw() {
                 world.count(Fault::CancelTooLate);
             }

@@ -20,6 +20,7 @@ mod cancel;
 mod chain;
 mod check;
 mod finish;
+mod fixed;
 mod issue;
 mod poll;
 mod queues;
@@ -33,9 +34,10 @@ pub(crate) use args::Args;
 pub(crate) use buffers::Groups;
 pub(crate) use cancel::Pattern;
 pub(crate) use check::is_known;
+pub(crate) use fixed::pattern;
 pub(crate) use queues::{Flags, Memory, Queues};
 pub(crate) use request::{Key, Operation, Selected};
-pub(crate) use world::{Attempt, Clock, World};
+pub(crate) use world::{Attempt, Clock, Lease, World};
 
 use std::collections::{HashMap, VecDeque};
 

@@ -10,6 +10,8 @@
 //!                         Waiting, Offloaded, Timed --cancel--> Ended --> (gone)
 //! ```
 
+use std::vec::Vec;
+
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::flags::net::{IORING_ACCEPT_MULTISHOT, IORING_RECV_MULTISHOT};
 use annulus_syscalls::io_uring::io_uring_sqe;
@@ -20,6 +22,7 @@ use annulus_syscalls::io_uring::sqe_flags::{
 
 use super::args::Args;
 use super::timeout::Timer;
+use super::world::Lease;
 
 /// Names a request, also after it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,8 @@ pub(crate) struct Operation {
     pub(crate) done: u32,
     /// An earlier attempt has begun what a later one only asks about.
     pub(crate) begun: bool,
+    /// Registered files and buffers that it uses.
+    pub(crate) leases: Vec<Lease>,
 }
 
 impl Operation {
@@ -64,6 +69,14 @@ impl Operation {
         match self.selected {
             Some(selected) => (selected.address, selected.len as usize),
             None => (self.sqe.addr, self.sqe.len as usize),
+        }
+    }
+
+    /// How much data is to be moved.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.args {
+            args @ (Args::Iov(_) | Args::Message(..)) => args.iov_bytes(),
+            _ => self.buffer().1,
         }
     }
 
@@ -133,6 +146,7 @@ impl Request {
                 selected: None,
                 done: 0,
                 begun: false,
+                leases: Vec::new(),
             },
             state: State::Held,
             sequence,

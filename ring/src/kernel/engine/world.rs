@@ -1,5 +1,8 @@
 //! What a kernel does with operations: the part that differs between kernels.
 
+use core::fmt::Debug;
+use std::sync::Arc;
+
 use annulus_syscalls::Errno;
 use annulus_syscalls::io_uring::io_uring_cqe;
 
@@ -18,6 +21,9 @@ pub(crate) enum Attempt {
     /// It may block: a thread does it.
     Offload,
 }
+
+/// Keeps a registered file or buffer in place.
+pub(crate) type Lease = Arc<dyn Debug + Send + Sync>;
 
 /// The clocks of timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +74,23 @@ pub(crate) trait World {
     /// # Errors
     /// EBADFD if that is no ring of this kernel.
     fn message(&mut self, fd: i32, user_data: u64, res: i32, flags: u32) -> Result<(), Errno>;
+
+    /// The registered file in `slot`: its descriptor, and what keeps it open.
+    fn file(&mut self, _slot: i32) -> Option<(i32, Lease)> {
+        None
+    }
+
+    /// What keeps the registered memory in `slot` in place, if all these bytes (address and
+    /// length) lie in it.
+    fn memory(&mut self, _slot: u16, _bytes: &[(u64, u64)]) -> Option<Lease> {
+        None
+    }
+
+    /// Puts the descriptor `fd`, which a direct operation has made, where `file_index` says.
+    /// Returns what its CQE tells.
+    fn install(&mut self, _file_index: u32, _fd: i32) -> i32 {
+        -Errno::ENXIO.raw()
+    }
 
     /// The time in nanoseconds.
     fn now_ns(&self, clock: Clock) -> u64;
