@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use annulus::fs;
+use annulus::io::unix::AsyncFd;
 use annulus::io::{AsyncReadExt, AsyncWriteExt};
+use annulus::net::unix::pipe;
 use annulus::net::{TcpListener, TcpStream, UdpSocket};
 use annulus::runtime::{Builder, Handle, RecvMode};
 use annulus::sim::{Sim, seeds};
@@ -193,6 +195,35 @@ fn a_panic_of_the_test_leaves_the_thread_to_the_next_world() {
     sim.run().unwrap();
 }
 
+#[test]
+fn a_pipe_joins_tasks_of_a_host() {
+    let mut sim = Sim::new(12);
+    sim.client("client", async {
+        let (mut sender, mut receiver) = pipe::pipe()?;
+        let writer = annulus::spawn(async move {
+            for round in 0..100_u8 {
+                sender.write_all(&[round; 1000]).await?;
+            }
+            std::io::Result::Ok(())
+        });
+        let mut bytes = Vec::new();
+        receiver.read_to_end(&mut bytes).await?;
+        writer.await??;
+        assert!(
+            bytes
+                .chunks(1000)
+                .zip(0..100)
+                .all(|(chunk, round)| chunk == [round; 1000])
+        );
+        assert_eq!(bytes.len(), 100_000);
+        annulus::io::stdout()
+            .write_all(b"written by the simulated host\n")
+            .await?;
+        Ok(())
+    });
+    sim.run().unwrap();
+}
+
 // ---- Leaving the world --------------------------------------------------------------------
 
 #[test]
@@ -206,6 +237,32 @@ fn what_would_leave_the_world_is_refused_by_name() {
         let refused = annulus::signal::ctrl_c().await.expect_err("refused");
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
         text_of(&refused, &["signal"]);
+
+        let refused = annulus::process::Command::new("true")
+            .spawn()
+            .expect_err("refused");
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        text_of(&refused, &["starting a process", "a host of its own"]);
+
+        let refused = annulus::io::stdin()
+            .read(&mut [0])
+            .await
+            .expect_err("refused");
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        text_of(&refused, &["standard input"]);
+
+        let refused = pipe::OpenOptions::new()
+            .open_receiver("/nowhere")
+            .expect_err("refused");
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        text_of(&refused, &["opening a pipe", "pipe::pipe"]);
+
+        let outside = std::net::UdpSocket::bind("127.0.0.1:0")?;
+        // SAFETY: the socket owns its descriptor and is left alone.
+        let refused = unsafe { AsyncFd::register(outside) }.expect_err("refused");
+        let (_socket, refused) = refused.into_parts();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        text_of(&refused, &["AsyncFd::register"]);
 
         let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
         let refused = UdpSocket::from_std(socket).expect_err("refused");

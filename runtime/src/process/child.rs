@@ -34,7 +34,7 @@ pub struct Child {
 #[derive(Debug)]
 enum Process {
     /// Nobody has seen it end.
-    Watched(Watched),
+    Watched(Box<Watched>),
     Ended(ExitStatus),
 }
 
@@ -52,7 +52,7 @@ impl Child {
     ) -> io::Result<Child> {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let mut watched = Watched::new(child, home)?;
+        let mut watched = Box::new(Watched::new(child, home)?);
         // Until it is whole, an error is the end of it.
         watched.kill_on_drop = true;
         let stdin = stdin.map(ChildStdin::from_std).transpose()?;

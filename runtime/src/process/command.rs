@@ -9,6 +9,7 @@ use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
 
 use super::Child;
 use crate::reactor::Home;
+use crate::runtime::Driver;
 use crate::sim;
 
 /// A program to be started as a child process, with its arguments, environment and standard
@@ -224,7 +225,7 @@ impl Command {
     /// Outside the context of a runtime, without having started anything.
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
-        let home = Home::current();
+        let home = Home::current_with(Driver::Io);
         sim::refuse(
             "starting a process",
             "let a host of its own stand for the program",

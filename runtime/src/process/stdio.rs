@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use crate::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::net::unix::pipe;
 use crate::reactor::Home;
+use crate::runtime::Driver;
 
 /// The pipe to a child's standard input. Dropping it ends the child's input.
 ///
@@ -34,7 +35,7 @@ pub struct ChildStderr {
 /// A descriptor of std's, which blocks so far.
 #[track_caller]
 fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
-    let kernel = Home::current().kernel().clone();
+    let kernel = Home::current_with(Driver::Io).kernel().clone();
     kernel.set_nonblocking(fd.as_fd(), true)?;
     Ok(fd)
 }

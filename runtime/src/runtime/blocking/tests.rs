@@ -262,7 +262,7 @@ fn shutdown_runs_what_is_mandatory_and_drops_the_rest() {
     let ran = Arc::new(AtomicUsize::new(0));
     let count = |weight: usize| {
         let ran = Arc::clone(&ran);
-        move || drop(ran.fetch_add(weight, SeqCst))
+        move || ran.fetch_add(weight, SeqCst)
     };
     // 1. The only thread is busy, and behind it wait one of each.
     let (busy, end) = held(&pool);
@@ -301,7 +301,9 @@ fn a_loop_that_has_not_begun_takes_no_thread_from_the_closures() {
     for _ in 0..100 {
         let pool = pool(1);
         let (end, ended) = channel::<()>();
-        let work = Box::new(move || drop(ended.recv()));
+        let work = Box::new(move || {
+            let _ = ended.recv();
+        });
         assert!(pool.run_loop(work, scope).is_ok());
         // The loop's thread has hardly started.
         let join = pool.spawn_blocking(|| 3, scope);

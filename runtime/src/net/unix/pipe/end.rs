@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 
 use crate::reactor::Home;
+use crate::runtime::Driver;
 use crate::sim;
 
 /// The two ends.
@@ -24,7 +25,7 @@ impl End {
     /// `InvalidInput` for anything else; `Unsupported` in a simulated world.
     #[track_caller]
     pub(super) fn adopt(self, fd: OwnedFd) -> io::Result<OwnedFd> {
-        let home = Home::current();
+        let home = Home::current_with(Driver::Io);
         expect_no_simulation()?;
         let file = File::from(fd);
         expect_pipe(&file)?;

@@ -17,6 +17,7 @@ pub use self::sender::Sender;
 use std::io;
 
 use crate::reactor::Home;
+use crate::runtime::Driver;
 
 /// Makes a pipe: what is written to the sender is read from the receiver.
 ///
@@ -43,6 +44,6 @@ use crate::reactor::Home;
 /// Outside the context of a runtime.
 #[track_caller]
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
-    let (reading, writing) = Home::current().kernel().pipe()?;
+    let (reading, writing) = Home::current_with(Driver::Io).kernel().pipe()?;
     Ok((Sender::new(writing), Receiver::new(reading)))
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::end::{End, expect_no_simulation, expect_pipe};
 use super::{Receiver, Sender};
 use crate::reactor::Home;
+use crate::runtime::Driver;
 
 /// How a FIFO, a pipe with a name in the file system, is opened.
 ///
@@ -96,7 +97,7 @@ impl OpenOptions {
     #[track_caller]
     fn open(&self, path: &Path, end: End) -> io::Result<File> {
         // Before a peer sees somebody come who cannot stay.
-        drop(Home::current());
+        drop(Home::current_with(Driver::Io));
         expect_no_simulation()?;
         let file = File::options()
             .read(end == End::Receiver || self.read_write)
