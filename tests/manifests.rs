@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+/// Where it is a runtime of its own, and where it is tokio.
+const LINUX: &str = "target.'cfg(target_os = \"linux\")'.dependencies";
+const ELSEWHERE: &str = "target.'cfg(not(target_os = \"linux\"))'.dependencies";
+
 /// The `key = value` lines of a section.
 fn section(manifest: &str, name: &str) -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -40,22 +44,35 @@ fn the_patch_has_the_features_of_the_runtime() {
 
 #[test]
 fn the_patch_has_the_dependencies_of_the_runtime() {
-    let [mut runtime, mut patch] = both("dependencies");
+    let [mut runtime, mut patch] = both(LINUX);
     // Those of this workspace are by path there; tokio itself is by git.
-    for key in [
-        "annulus-macros",
-        "annulus-ring",
-        "annulus-ring.workspace",
-        "real",
-    ] {
+    for key in ["annulus-ring", "annulus-ring.workspace", "real"] {
         runtime.remove(key);
         patch.remove(key);
     }
     assert!(runtime.len() > 5, "{runtime:?}");
     assert_eq!(runtime, patch);
 
-    let real = both("dependencies").map(|lines| lines["real"].clone());
-    let features =
-        real.map(|line| line[line.find("features = ").expect("it has some")..].to_owned());
-    assert_eq!(features[0], features[1]);
+    for section in [LINUX, ELSEWHERE] {
+        let real = both(section).map(|lines| lines["real"].clone());
+        let features =
+            real.map(|line| line[line.find("features = ").expect("it has some")..].to_owned());
+        assert_eq!(features[0], features[1]);
+    }
+}
+
+#[test]
+fn elsewhere_it_is_tokio_with_everything_and_needs_nothing_else() {
+    for lines in both(ELSEWHERE) {
+        assert!(
+            lines["real"].ends_with(r#"features = ["full", "test-util"] }"#),
+            "{lines:?}"
+        );
+        assert_eq!(lines.len(), 1);
+    }
+    // What every system has.
+    for lines in both("dependencies") {
+        let names: Vec<_> = lines.keys().collect();
+        assert_eq!(names, ["annulus-macros"]);
+    }
 }
