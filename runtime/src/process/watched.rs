@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::process::{Child, ExitStatus};
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +24,7 @@ pub(super) struct Watched {
     child: Option<Child>,
     pidfd: Option<Polled>,
     pub(super) kill_on_drop: bool,
+    not_unwind_safe: PhantomData<Box<dyn Send + Sync>>,
 }
 
 impl Watched {
@@ -40,6 +42,7 @@ impl Watched {
                 child: Some(child),
                 pidfd: Some(Polled::new(pidfd, Ready::EMPTY)),
                 kill_on_drop: false,
+                not_unwind_safe: PhantomData,
             }),
             Err(errno) => {
                 // SIGKILL ends it at once, unless the kernel itself holds it.

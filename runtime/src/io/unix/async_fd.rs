@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
@@ -56,6 +57,7 @@ pub struct AsyncFd<T: AsRawFd> {
     registration: Registration,
     /// Present until it is taken out.
     inner: Option<T>,
+    not_unwind_safe: PhantomData<Box<dyn Send + Sync>>,
 }
 
 impl<T: AsRawFd> AsyncFd<T> {
@@ -189,6 +191,7 @@ impl<T: AsRawFd> AsyncFd<T> {
             interest,
             registration,
             inner: Some(inner),
+            not_unwind_safe: PhantomData,
         })
     }
 
