@@ -151,6 +151,8 @@ impl Stream {
                 // As tcp_reset() of the kernel: a peer that has said its last word hears no more.
                 self.break_with(match self.state {
                     State::Connecting => Errno::ECONNREFUSED,
+                    // What a pipe's reader has left unread is nobody's error but the writer's.
+                    _ if self.pipe.is_some() => Errno::EPIPE,
                     _ if self.at_end && !self.shut => Errno::EPIPE,
                     _ => Errno::ECONNRESET,
                 });
