@@ -29,11 +29,11 @@ pub struct Stderr {
 /// ```
 /// use annulus::io::AsyncWriteExt;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let mut stderr = annulus::io::stderr();
 /// stderr.write_all(b"hello\n").await?;
 /// stderr.flush().await?;
-/// # std::io::Result::Ok(()) })
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub fn stderr() -> Stderr {
     Stderr {

@@ -31,11 +31,11 @@ pub struct Stdout {
 /// ```
 /// use annulus::io::AsyncWriteExt;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let mut stdout = annulus::io::stdout();
 /// stdout.write_all(b"hello\n").await?;
 /// stdout.flush().await?;
-/// # std::io::Result::Ok(()) })
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub fn stdout() -> Stdout {
     Stdout {

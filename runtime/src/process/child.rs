@@ -93,10 +93,10 @@ impl Child {
     /// ```
     /// use annulus::process::Command;
     ///
-    /// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let mut child = Command::new("sleep").arg("1000").spawn()?;
     /// child.kill().await?;
-    /// # std::io::Result::Ok(()) })
+    /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::sim;
 /// use annulus::process::Command;
 /// use std::process::Stdio;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let mut child = Command::new("sort")
 ///     .stdin(Stdio::piped())
 ///     .stdout(Stdio::piped())
@@ -30,7 +30,7 @@ use crate::sim;
 /// drop(stdin);
 /// let output = child.wait_with_output().await?;
 /// assert_eq!(output.stdout, b"apple\npear\n");
-/// # std::io::Result::Ok(()) })
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct Command {
@@ -240,10 +240,10 @@ impl Command {
     /// ```
     /// use annulus::process::Command;
     ///
-    /// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let status = Command::new("sh").args(["-c", "exit 3"]).status().await?;
     /// assert_eq!(status.code(), Some(3));
-    /// # std::io::Result::Ok(()) })
+    /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
     /// # Errors

@@ -8,11 +8,11 @@
 //! ```
 //! use annulus::process::Command;
 //!
-//! # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let output = Command::new("echo").arg("hello").output().await?;
 //! assert!(output.status.success());
 //! assert_eq!(output.stdout, b"hello\n");
-//! # std::io::Result::Ok(()) })
+//! # std::io::Result::Ok(()) }).unwrap();
 //! ```
 //!
 //! # Children that are dropped

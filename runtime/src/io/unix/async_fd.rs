@@ -34,7 +34,7 @@ use crate::sim;
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let (ours, mut theirs) = UnixStream::pair()?;
 /// ours.set_nonblocking(true)?;
 /// // SAFETY: the stream owns its descriptor and is not replaced.
@@ -49,7 +49,7 @@ use crate::sim;
 ///     }
 /// };
 /// assert_eq!(&word[..len], b"hello");
-/// # std::io::Result::Ok(()) })
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct AsyncFd<T: AsRawFd> {
     /// What the polls stand for.
@@ -360,14 +360,14 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// use std::io::Write;
     /// use std::os::unix::net::UnixDatagram;
     ///
-    /// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let (ours, theirs) = UnixDatagram::pair()?;
     /// ours.set_nonblocking(true)?;
     /// // SAFETY: the socket owns its descriptor and is not replaced.
     /// let fd = unsafe { AsyncFd::register(ours) }?;
     /// fd.async_io(Interest::WRITABLE, |socket| socket.send(b"hello")).await?;
     /// assert_eq!(theirs.recv(&mut [0; 16])?, 5);
-    /// # std::io::Result::Ok(()) })
+    /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
     /// # Errors

@@ -10,15 +10,13 @@ use std::{fmt, io};
 /// use annulus::io::unix::AsyncFd;
 /// use std::fs::File;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let file = File::open("/proc/self/exe")?;
 /// // SAFETY: the file owns its descriptor and is not touched.
 /// let error = unsafe { AsyncFd::register(file) }.expect_err("a file is always ready");
 /// let (_file, cause) = error.into_parts();
 /// assert_eq!(cause.kind(), std::io::ErrorKind::PermissionDenied);
-/// # Ok(()) })
-/// # as std::io::Result<()>;
-/// # std::io::Result::Ok(())
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct AsyncFdRegisterError<T> {
     inner: T,

@@ -54,7 +54,7 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     /// use annulus::io::{Interest, Ready};
     /// use std::os::unix::net::UnixStream;
     ///
-    /// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let (ours, _theirs) = UnixStream::pair()?;
     /// ours.set_nonblocking(true)?;
     /// // SAFETY: the stream owns its descriptor and is not replaced.
@@ -63,7 +63,7 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     /// assert_eq!(guard.ready(), Ready::WRITABLE);
     /// guard.clear_ready_matching(Ready::WRITABLE);
     /// assert_eq!(guard.ready(), Ready::EMPTY);
-    /// # std::io::Result::Ok(()) })
+    /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     pub fn clear_ready_matching(&mut self, ready: Ready) {
         self.event = clear_matching(self.event.take(), ready, |event| self.fd.take_back(event));

@@ -25,14 +25,14 @@ use crate::runtime::Driver;
 /// use annulus::io::{AsyncReadExt, AsyncWriteExt};
 /// use annulus::net::unix::pipe;
 ///
-/// # annulus::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # annulus::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let (mut sender, mut receiver) = pipe::pipe()?;
 /// sender.write_all(b"hello").await?;
 /// drop(sender);
 /// let mut text = String::new();
 /// receiver.read_to_string(&mut text).await?;
 /// assert_eq!(text, "hello");
-/// # std::io::Result::Ok(()) })
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 ///
 /// # Errors
