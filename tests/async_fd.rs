@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use annulus::io::unix::AsyncFd;
 use annulus::io::{Interest, Ready};
-use annulus_tests::{for_each_local, for_each_runtime, serial, settled, stress, turns};
+use annulus_tests::{
+    for_each_local, for_each_runtime, on_a_machine, serial, settled, stress, turns,
+};
 use futures::poll;
 
+const FOREIGN: &str = "its hosts have no descriptors of others";
 /// Bytes that readers of one descriptor share in a full run over all runtimes.
 const BYTES: u64 = 100_000;
 const RUNTIMES: u64 = 4;
@@ -49,6 +52,9 @@ async fn read(fd: &AsyncFd<UnixStream>, buf: &mut [u8]) -> io::Result<usize> {
 
 #[test]
 fn a_wait_ends_when_there_is_something_and_again_only_when_there_is_more() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let (fd, mut peer) = pair();
@@ -96,6 +102,9 @@ fn a_wait_ends_when_there_is_something_and_again_only_when_there_is_more() {
 
 #[test]
 fn a_full_descriptor_is_writable_again_once_it_is_read() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let (mut fd, mut peer) = pair();
@@ -137,6 +146,9 @@ fn a_full_descriptor_is_writable_again_once_it_is_read() {
 
 #[test]
 fn one_kind_of_readiness_is_cleared_and_the_other_stays() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let (mut fd, mut peer) = pair();
@@ -160,6 +172,9 @@ fn one_kind_of_readiness_is_cleared_and_the_other_stays() {
 
 #[test]
 fn readers_of_one_descriptor_are_all_woken_and_lose_nothing() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     let bytes = stress(BYTES) / RUNTIMES;
     for_each_runtime(|name, runtime| {
         runtime.block_on(async {
@@ -197,6 +212,9 @@ fn readers_of_one_descriptor_are_all_woken_and_lose_nothing() {
 
 #[test]
 fn its_object_closes_its_descriptor_at_once() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     let scenario = async || {
         // 1. Polls of both sides stand in the kernel, which holds the socket by them.
         let (fd, mut peer) = pair();
@@ -236,6 +254,9 @@ fn its_object_closes_its_descriptor_at_once() {
 
 #[test]
 fn it_lets_go_from_another_thread_too() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         let (fd, mut peer) = runtime.block_on(async {
             let (fd, peer) = pair();
@@ -253,6 +274,9 @@ fn it_lets_go_from_another_thread_too() {
 
 #[test]
 fn a_timerfd_and_an_eventfd_wake_their_waiters() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             // SAFETY: the call takes no pointer.
@@ -290,6 +314,9 @@ fn a_timerfd_and_an_eventfd_wake_their_waiters() {
 
 #[test]
 fn urgent_data_ends_a_wait_for_it() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback binds");
@@ -312,6 +339,9 @@ fn urgent_data_ends_a_wait_for_it() {
 
 #[test]
 fn what_cannot_be_waited_for_is_given_back_with_the_reason() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     struct Closed;
     impl AsRawFd for Closed {
         fn as_raw_fd(&self) -> RawFd {
@@ -335,6 +365,9 @@ fn what_cannot_be_waited_for_is_given_back_with_the_reason() {
 
 #[test]
 fn the_end_of_the_runtime_ends_every_wait() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     let _serial = serial();
     let runtime = annulus_tests::current_thread(annulus::runtime::RecvMode::Base)
         .build()
@@ -368,6 +401,9 @@ fn the_end_of_the_runtime_ends_every_wait() {
 
 #[test]
 fn a_wait_with_a_timeout_leaves_the_descriptor_as_it_was() {
+    if !on_a_machine(FOREIGN) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let (fd, mut peer) = pair();

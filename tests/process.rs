@@ -10,10 +10,11 @@ use annulus::process::{Child, ChildStdout, Command};
 use annulus::runtime::RecvMode;
 use annulus_tests::{
     Moment, Outcome, Random, descriptors, drop_at, fd_limit, for_each_local, for_each_runtime,
-    in_child, nothing_in_flight, serial, settled_blocking, stress,
+    in_child, nothing_in_flight, on_a_machine, serial, settled_blocking, stress,
 };
 use futures::future::join_all;
 
+const NO_PROCESSES: &str = "its hosts have no processes";
 /// Children at a time.
 const CROWD: u64 = 200;
 /// Waits dropped in a full run over all runtimes.
@@ -75,6 +76,9 @@ fn open_descriptors() -> usize {
 
 #[test]
 fn a_child_says_how_it_ended() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             for code in [0, 1, 77, 255] {
@@ -103,6 +107,9 @@ fn a_child_says_how_it_ended() {
 
 #[test]
 fn two_hundred_children_at_a_time_end_right_and_leave_nothing() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     let scenario = async |name: &str| {
         let before = open_descriptors();
         let waits = (0..CROWD).map(async |number| {
@@ -149,6 +156,9 @@ fn two_hundred_children_at_a_time_end_right_and_leave_nothing() {
 
 #[test]
 fn a_child_that_closes_its_pipes_lives_on() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let mut child = shell("exec >&- 2>&-; read line; exit 7")
@@ -172,6 +182,9 @@ fn a_child_that_closes_its_pipes_lives_on() {
 
 #[test]
 fn more_than_a_pipe_holds_goes_in_and_comes_out_of_both() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let mut child = shell("tee /dev/stderr")
@@ -194,6 +207,9 @@ fn more_than_a_pipe_holds_goes_in_and_comes_out_of_both() {
 
 #[test]
 fn what_one_child_writes_another_reads() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let mut first = shell("echo one; echo two >&2; cat")
@@ -233,6 +249,9 @@ fn what_one_child_writes_another_reads() {
 
 #[test]
 fn children_that_are_dropped_unwaited_leave_nothing() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|name, runtime| {
         let before = open_descriptors();
         let (mut orphans, mut killed) = (0, 0);
@@ -278,6 +297,9 @@ fn children_that_are_dropped_unwaited_leave_nothing() {
 
 #[test]
 fn an_orphan_is_reaped_although_its_runtime_has_gone() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     let _serial = serial();
     let before = open_descriptors();
     let runtime = annulus::runtime::Runtime::new().expect("the runtime builds");
@@ -297,6 +319,9 @@ fn an_orphan_is_reaped_although_its_runtime_has_gone() {
 
 #[test]
 fn a_child_is_waited_for_by_another_runtime_than_its_own() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     let _serial = serial();
     let runtime = annulus::runtime::Runtime::new().expect("the runtime builds");
     let mut child = runtime.block_on(async {
@@ -319,6 +344,9 @@ fn a_child_is_waited_for_by_another_runtime_than_its_own() {
 
 #[test]
 fn a_dropped_wait_loses_no_status() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     let rounds = stress(DROPS) / RUNTIMES;
     let mut waited = 0;
     let mut scenario = async |name: &str| {
@@ -352,6 +380,9 @@ fn a_dropped_wait_loses_no_status() {
 
 #[test]
 fn a_child_has_no_descriptor_that_it_was_not_given() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     // What this process was itself given by whoever started it.
     let mut plain = std::process::Command::new("ls");
     let plain = plain.arg("/proc/self/fd").output().expect("there is an ls");
@@ -369,6 +400,9 @@ fn a_child_has_no_descriptor_that_it_was_not_given() {
 
 #[test]
 fn a_spawn_that_fails_for_want_of_descriptors_leaves_no_child() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     in_child(
         "a_spawn_that_fails_for_want_of_descriptors_leaves_no_child",
         || {
@@ -380,15 +414,22 @@ fn a_spawn_that_fails_for_want_of_descriptors_leaves_no_child() {
                 // What the first needs for itself.
                 shell("exit 0").status().await.expect("there is room");
                 let open = open_descriptors() as u64;
-                // A limit is of the numbers, of which some high ones may be in use.
-                for limit in 3..open + 24 {
+                // A limit is of the numbers, of which some high ones may be in use. One child needs
+                // descriptors before it is there, the other for its pidfd alone.
+                let cases = (3..open + 24).flat_map(|limit| [(limit, true), (limit, false)]);
+                for (limit, piped) in cases {
+                    let mut command = Command::new("sleep");
+                    command.arg("1000").kill_on_drop(true);
+                    if piped {
+                        command.stdout(Stdio::piped());
+                    }
                     fd_limit(limit).expect("it may be lowered");
-                    let child = shell("exit 0").stdout(Stdio::piped()).spawn();
+                    let child = command.spawn();
                     fd_limit(1024).expect("it may be raised again");
                     match child {
                         Ok(mut child) => {
                             started += 1;
-                            assert!(child.wait().await.expect("it ends").success());
+                            child.kill().await.expect("it is ours");
                         }
                         Err(error) => {
                             refused += 1;
@@ -407,6 +448,9 @@ fn a_spawn_that_fails_for_want_of_descriptors_leaves_no_child() {
 
 #[test]
 fn a_status_that_somebody_else_has_taken_is_an_error() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     in_child("a_status_that_somebody_else_has_taken_is_an_error", || {
         for_each_runtime(|_, runtime| {
             runtime.block_on(async {
@@ -424,6 +468,9 @@ fn a_status_that_somebody_else_has_taken_is_an_error() {
 
 #[test]
 fn a_command_hands_on_what_std_has() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     for_each_runtime(|_, runtime| {
         runtime.block_on(async {
             let text = async |command: &mut Command| {
@@ -467,6 +514,9 @@ fn a_command_hands_on_what_std_has() {
 
 #[test]
 fn outside_of_a_runtime_nothing_is_started() {
+    if !on_a_machine(NO_PROCESSES) {
+        return;
+    }
     let _serial = serial();
     let panic = std::panic::catch_unwind(|| drop(shell("exit 0").spawn()));
     let text = panic.expect_err("there is no runtime");
