@@ -1,18 +1,25 @@
 //! Signals reach whoever listens, on whatever runtime, parked or not.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use annulus::io::{AsyncReadExt, AsyncWriteExt};
+use annulus::net::unix::pipe;
 use annulus::runtime::Runtime;
 use annulus::signal::unix::{Signal, SignalKind, signal};
 use annulus::time::sleep;
-use annulus_tests::{for_each_runtime, nothing_in_flight, serial, stress};
+use annulus_tests::{for_each_runtime, nothing_in_flight, on_a_machine, serial, stress};
 use futures::FutureExt;
 
+const OF_THE_PROCESS: &str = "signals are the process', and arrive at no simulated host";
 /// Signals that the full run sends over all runtimes, each to a listener that is parked, or just
 /// about to be.
 const SIGNALS: u64 = 40_000;
 const RUNTIMES: u64 = 4;
+/// Signals of each kind that the full run sends while all workers are busy.
+const LOADED: u64 = 8000;
 
 /// Sends the signal to the calling thread, which has handled it when this returns.
 fn send(kind: SignalKind) {
@@ -45,6 +52,9 @@ fn runtime() -> Runtime {
 
 #[test]
 fn a_parked_listener_is_woken() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let rounds = stress(SIGNALS) / RUNTIMES;
     for_each_runtime(|name, runtime| {
         runtime.block_on(async {
@@ -63,6 +73,9 @@ fn a_parked_listener_is_woken() {
 
 #[test]
 fn a_signal_is_for_all_who_listened_before_it_came() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let _serial = serial();
     runtime().block_on(async {
         let kind = SignalKind::user_defined2();
@@ -92,6 +105,9 @@ fn a_signal_is_for_all_who_listened_before_it_came() {
 
 #[test]
 fn a_listener_outlives_its_runtime() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let _serial = serial();
     let kind = SignalKind::hangup();
     let first = runtime();
@@ -114,6 +130,9 @@ fn a_listener_outlives_its_runtime() {
 
 #[test]
 fn listeners_on_several_runtimes_all_get_it() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let _serial = serial();
     let kind = SignalKind::window_change();
     let (ready, is_ready) = std::sync::mpsc::channel();
@@ -141,6 +160,9 @@ fn listeners_on_several_runtimes_all_get_it() {
 
 #[test]
 fn ctrl_c_returns_at_sigint() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let _serial = serial();
     runtime().block_on(async {
         let mut pressed = Box::pin(annulus::signal::ctrl_c());
@@ -153,6 +175,9 @@ fn ctrl_c_returns_at_sigint() {
 
 #[test]
 fn what_nobody_may_handle_is_an_error() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     runtime().block_on(async {
         for number in [0, -1, 65, libc::SIGKILL, libc::SIGSEGV] {
             let error = signal(SignalKind::from_raw(number)).expect_err("it is refused");
@@ -163,12 +188,18 @@ fn what_nobody_may_handle_is_an_error() {
 
 #[test]
 fn outside_of_a_runtime_listening_panics() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let outcome = std::panic::catch_unwind(|| signal(SignalKind::alarm()));
     assert!(outcome.is_err());
 }
 
 #[test]
 fn a_signal_between_two_listeners_is_the_seconds_unless_the_loop_has_turned() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
     let _serial = serial();
     runtime().block_on(async {
         let kind = SignalKind::quit();
@@ -186,4 +217,53 @@ fn a_signal_between_two_listeners_is_the_seconds_unless_the_loop_has_turned() {
         assert!(!has_come(&mut third));
     });
     nothing_in_flight("a_signal_between_two_listeners_is_the_seconds_unless_the_loop_has_turned");
+}
+
+#[test]
+fn signals_under_load_are_not_lost() {
+    if !on_a_machine(OF_THE_PROCESS) {
+        return;
+    }
+    let rounds = stress(LOADED) / RUNTIMES;
+    for_each_runtime(|name, runtime| {
+        runtime.block_on(async {
+            // 1. Tasks that never rest, with bytes between them.
+            let busy = Arc::new(AtomicBool::new(true));
+            let load: Vec<_> = (0..4)
+                .map(|_| annulus::spawn(churn(Arc::clone(&busy))))
+                .collect();
+            // 2. Several kinds at once, again when all have come: arrivals between are one.
+            let kinds = [SignalKind::alarm(), SignalKind::io(), SignalKind::pipe()];
+            let mut listeners = kinds.map(|kind| signal(kind).expect("it is installed"));
+            for _ in 0..rounds {
+                let sender = std::thread::spawn(move || kinds.into_iter().for_each(send));
+                for listener in &mut listeners {
+                    arrival(listener).await;
+                }
+                sender.join().expect("raise does not panic");
+            }
+            // 3. As many as were sent, and no more.
+            assert!(!listeners.iter_mut().any(has_come));
+            busy.store(false, Ordering::Relaxed);
+            let mut moved = 0;
+            for task in load {
+                moved += task.await.expect("it does not panic");
+            }
+            println!("{name}: 3 x {rounds} signals received beside {moved} bytes");
+            assert!(moved > rounds, "that is no load");
+        });
+    });
+}
+
+/// Moves bytes through a pipe for as long as it is told to; how many.
+async fn churn(busy: Arc<AtomicBool>) -> u64 {
+    let (mut sender, mut receiver) = pipe::pipe().expect("a pipe");
+    let mut moved = 0;
+    while busy.load(Ordering::Relaxed) {
+        sender.write_all(&[7; 1024]).await.expect("it is read");
+        receiver.read_exact(&mut [0; 1024]).await.expect("bytes");
+        moved += 1024;
+        annulus::task::yield_now().await;
+    }
+    moved
 }
