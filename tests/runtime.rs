@@ -57,6 +57,11 @@ fn a_runtime_has_the_name_that_it_was_given() {
     assert_eq!(current_thread().handle().name(), None);
 }
 
+#[annulus::test(name = "named")]
+async fn the_attribute_names_its_runtime() {
+    assert_eq!(Handle::current().name(), Some("named"));
+}
+
 #[test]
 fn what_a_builder_cannot_take_panics() {
     let mut builder = Builder::new_multi_thread();
