@@ -50,6 +50,9 @@ pub use diagnose::{Diagnosis, Lack, Seccomp, diagnose};
 pub use reactor::{Leak, Stats, stats};
 #[cfg(not(target_os = "linux"))]
 pub use real::*;
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use real::macros;
 #[cfg(all(target_os = "linux", feature = "macros"))]
 pub use real::{join, select, try_join};
 #[cfg(target_os = "linux")]
