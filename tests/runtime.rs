@@ -65,24 +65,21 @@ async fn the_attribute_names_its_runtime() {
 #[test]
 fn what_a_builder_cannot_take_panics() {
     let mut builder = Builder::new_multi_thread();
-    let empty = panic_of(|| drop(builder.name(" \t")));
+    let empty = panic_of(|| _ = builder.name(" \t"));
     assert_eq!(empty, "runtime name shouldn't be empty");
     for (name, text) in [
         (
             "global_queue_interval",
-            panic_of(|| drop(builder.global_queue_interval(0))),
+            panic_of(|| _ = builder.global_queue_interval(0)),
         ),
-        (
-            "event_interval",
-            panic_of(|| drop(builder.event_interval(0))),
-        ),
+        ("event_interval", panic_of(|| _ = builder.event_interval(0))),
         (
             "max_io_events_per_tick",
-            panic_of(|| drop(builder.max_io_events_per_tick(0))),
+            panic_of(|| _ = builder.max_io_events_per_tick(0)),
         ),
         (
             "max_io_events_per_busy_tick",
-            panic_of(|| drop(builder.max_io_events_per_busy_tick(0))),
+            panic_of(|| _ = builder.max_io_events_per_busy_tick(0)),
         ),
     ] {
         assert!(text.starts_with(name), "{text}");
@@ -262,7 +259,7 @@ fn a_paused_clock_counts_sleeps_and_calls_the_hooks_as_any_other() {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
-        .on_thread_park(move || drop(seen.fetch_add(1, Ordering::Relaxed)))
+        .on_thread_park(move || _ = seen.fetch_add(1, Ordering::Relaxed))
         .build()
         .expect("the runtime builds");
     runtime.block_on(async { sleep(Duration::from_secs(3600)).await });
