@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
-use annulus::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use annulus::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use annulus::runtime::{
     Builder, Handle, LocalOptions, LocalRuntime, Runtime, is_rt_shutdown_err, worker_index,
 };
@@ -57,27 +57,29 @@ fn a_runtime_has_the_name_that_it_was_given() {
     assert_eq!(current_thread().handle().name(), None);
 }
 
+#[annulus::test(name = "named")]
+async fn the_attribute_names_its_runtime() {
+    assert_eq!(Handle::current().name(), Some("named"));
+}
+
 #[test]
 fn what_a_builder_cannot_take_panics() {
     let mut builder = Builder::new_multi_thread();
-    let empty = panic_of(|| drop(builder.name(" \t")));
+    let empty = panic_of(|| _ = builder.name(" \t"));
     assert_eq!(empty, "runtime name shouldn't be empty");
     for (name, text) in [
         (
             "global_queue_interval",
-            panic_of(|| drop(builder.global_queue_interval(0))),
+            panic_of(|| _ = builder.global_queue_interval(0)),
         ),
-        (
-            "event_interval",
-            panic_of(|| drop(builder.event_interval(0))),
-        ),
+        ("event_interval", panic_of(|| _ = builder.event_interval(0))),
         (
             "max_io_events_per_tick",
-            panic_of(|| drop(builder.max_io_events_per_tick(0))),
+            panic_of(|| _ = builder.max_io_events_per_tick(0)),
         ),
         (
             "max_io_events_per_busy_tick",
-            panic_of(|| drop(builder.max_io_events_per_busy_tick(0))),
+            panic_of(|| _ = builder.max_io_events_per_busy_tick(0)),
         ),
     ] {
         assert!(text.starts_with(name), "{text}");
@@ -257,7 +259,7 @@ fn a_paused_clock_counts_sleeps_and_calls_the_hooks_as_any_other() {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
-        .on_thread_park(move || drop(seen.fetch_add(1, Ordering::Relaxed)))
+        .on_thread_park(move || _ = seen.fetch_add(1, Ordering::Relaxed))
         .build()
         .expect("the runtime builds");
     runtime.block_on(async { sleep(Duration::from_secs(3600)).await });
@@ -332,6 +334,135 @@ fn what_is_spawned_after_the_end_is_cancelled() {
             assert!(error.is_cancelled(), "{error}");
         }
     }
+}
+
+#[test]
+fn what_is_made_after_the_end_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    for runtime in [current_thread(), multi_thread(2)] {
+        let handle = runtime.handle().clone();
+        let _entered = handle.enter();
+        let early = TcpListener::bind("127.0.0.1:0");
+        let outside = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        outside.set_nonblocking(true).expect("it can be set");
+        runtime.shutdown_timeout(Duration::from_secs(1000));
+        let path = folder.path().join("socket");
+        for error in [
+            handle.block_on(early).map(drop),
+            handle.block_on(TcpListener::bind("127.0.0.1:0")).map(drop),
+            handle.block_on(UdpSocket::bind("127.0.0.1:0")).map(drop),
+            handle.block_on(TcpStream::connect("127.0.0.1:1")).map(drop),
+            UnixListener::bind(&path).map(drop),
+            UnixStream::pair().map(drop),
+            UdpSocket::from_std(outside).map(drop),
+        ] {
+            let error = error.expect_err("the runtime has ended");
+            assert!(is_rt_shutdown_err(&error), "{error:?}");
+        }
+        assert!(!path.exists());
+        let read = handle.block_on(annulus::fs::read("/proc/self/comm"));
+        let error = read.expect_err("the runtime has ended").to_string();
+        assert_eq!(error, "background task failed");
+    }
+}
+
+#[test]
+fn a_closure_that_found_a_thread_runs_although_the_runtime_ends() {
+    for _ in 0..50 {
+        for runtime in [current_thread(), multi_thread(1)] {
+            // 1. The first starts a thread; whether that one has looked for it yet is a race.
+            let first = runtime.spawn_blocking(|| 1);
+            runtime.shutdown_timeout(Duration::from_secs(1000));
+            let output = futures::executor::block_on(first);
+            assert_eq!(output.expect("it began"), 1);
+        }
+        // 2. One that waits for the only thread has not begun.
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("the runtime builds");
+        let (tx, rx) = mpsc::channel::<()>();
+        let (began, begins) = mpsc::channel();
+        let first = runtime.spawn_blocking(move || {
+            began.send(()).expect("the test waits");
+            rx.recv().expect_err("the test lets go")
+        });
+        begins.recv().expect("it begins");
+        let second = runtime.spawn_blocking(|| 2);
+        runtime.shutdown_background();
+        drop(tx);
+        assert!(futures::executor::block_on(first).is_ok());
+        let error = futures::executor::block_on(second).expect_err("it did not begin");
+        assert!(error.is_cancelled());
+    }
+}
+
+#[test]
+fn a_future_that_parks_its_thread_loses_no_wake() {
+    for runtime in [current_thread(), multi_thread(1)] {
+        let mut polls = 0;
+        runtime.handle().block_on(poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                return Poll::Ready(());
+            }
+            // It wakes itself, and takes the token that says so.
+            cx.waker().wake_by_ref();
+            std::thread::current().unpark();
+            std::thread::park();
+            Poll::Pending
+        }));
+    }
+}
+
+#[test]
+fn the_future_of_a_handle_may_block_in_place_and_its_tasks_may_not() {
+    let runtime = current_thread();
+    let handle = runtime.handle().clone();
+    // 1. What it blocks on drives the runtime meanwhile, and on its own thread.
+    let task = runtime.spawn(async { 1 });
+    let inner = handle.clone();
+    let output = handle.block_on(async {
+        let output = block_in_place(|| inner.block_on(task));
+        // 2. It goes on after that: timers, and what was spawned meanwhile.
+        sleep(Duration::from_millis(1)).await;
+        output.expect("it ends") + annulus::spawn(async { 2 }).await.expect("it ends")
+    });
+    assert_eq!(output, 3);
+    // 3. Another thread takes the runtime over while the closure blocks, and keeps it for a while.
+    let (tx, rx) = annulus::sync::oneshot::channel();
+    std::thread::scope(|scope| {
+        handle.block_on(async {
+            let other = block_in_place(|| {
+                let (driving, drives) = mpsc::channel();
+                let runtime = &runtime;
+                let other = scope.spawn(move || {
+                    runtime.block_on(async {
+                        driving.send(worker_index()).expect("the test waits");
+                        rx.await
+                    })
+                });
+                assert_eq!(drives.recv().expect("it drives"), Some(0));
+                other
+            });
+            // This thread waits meanwhile, and is woken all the same.
+            annulus::spawn(async { sleep(Duration::from_millis(1)).await })
+                .await
+                .expect("it ends");
+            tx.send(()).expect("the other waits");
+            yield_now().await;
+            drop(other);
+        });
+    });
+    // 4. A task, or the future of `Runtime::block_on`, may not.
+    let task = handle.spawn(async { block_in_place(|| {}) });
+    let error = handle.block_on(task).expect_err("it panicked");
+    assert!(
+        error.to_string().contains("can call blocking only"),
+        "{error}"
+    );
+    let text = panic_of(|| runtime.block_on(async { block_in_place(|| {}) }));
+    assert!(text.contains("can call blocking only"), "{text}");
 }
 
 #[test]

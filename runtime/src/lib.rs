@@ -48,6 +48,9 @@ pub use annulus_ring::{Opcode, Version, sim_install};
 pub use diagnose::{Diagnosis, Lack, Seccomp, diagnose};
 #[cfg(target_os = "linux")]
 pub use reactor::{Leak, Stats, stats};
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use real::macros;
 #[cfg(not(target_os = "linux"))]
 pub use real::*;
 #[cfg(all(target_os = "linux", feature = "macros"))]

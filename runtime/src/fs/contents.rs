@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use annulus_ring::CURRENT_POSITION;
 
-use super::{c_path, on_ring};
+use super::{on_ring, ring_path};
 use crate::buf::IoBufMut;
 use crate::op::open_at::OpenAt;
 use crate::op::read::Read;
@@ -89,7 +89,7 @@ pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Re
 }
 
 async fn open(path: &Path, flags: i32) -> io::Result<Arc<File>> {
-    let fd = on_ring(OpenAt::new(c_path(path)?, flags, 0o666)).await?;
+    let fd = on_ring(OpenAt::new(ring_path(path)?, flags, 0o666)).await?;
     Ok(Arc::new(File::from(fd)))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use annulus_ring::kernel::LastName;
 
-use super::{blocking_at, c_path, metadata, on_ring};
+use super::{blocking_at, metadata, on_ring, ring_path};
 use crate::op::mkdir_at::MkdirAt;
 use crate::op::unlink_at::UnlinkAt;
 
@@ -50,7 +50,7 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// Dropped, it may or may not happen.
 pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
-    on_ring(UnlinkAt::dir(c_path(path.as_ref())?)).await
+    on_ring(UnlinkAt::dir(ring_path(path.as_ref())?)).await
 }
 
 /// Removes a directory with everything in it; symbolic links are removed, not followed. Runs on
@@ -71,7 +71,7 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 }
 
 pub(super) async fn make(path: &Path, mode: u32) -> io::Result<()> {
-    on_ring(MkdirAt::new(c_path(path)?, mode)).await
+    on_ring(MkdirAt::new(ring_path(path)?, mode)).await
 }
 
 /// Climbs until a directory is there or can be made, then makes those below it.

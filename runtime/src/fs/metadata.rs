@@ -14,7 +14,7 @@ use std::path::Path;
 
 use annulus_ring::kernel::LastName;
 
-use super::{blocking_at, c_path, on_ring};
+use super::{blocking_at, on_ring, ring_path};
 use crate::op::open_at::OpenAt;
 
 /// What the system knows about the file that a path leads to, following symbolic links.
@@ -90,7 +90,7 @@ pub async fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -
 }
 
 async fn look_up(path: &Path, flags: i32) -> io::Result<Metadata> {
-    let fd = on_ring(OpenAt::new(c_path(path)?, os::O_PATH | flags, 0)).await?;
+    let fd = on_ring(OpenAt::new(ring_path(path)?, os::O_PATH | flags, 0)).await?;
     File::from(fd).metadata()
 }
 

@@ -52,6 +52,9 @@ use crate::op::{Op, Submit};
 use crate::reactor::Home;
 use crate::task::spawn_blocking;
 
+/// What work on files yields when the runtime has ended: tokio's words.
+const POOL_ENDED: &str = "background task failed";
+
 /// Runs an operation on the core at hand.
 #[track_caller]
 fn on_ring<T: Op>(op: T) -> Submit<T> {
@@ -66,7 +69,7 @@ where
 {
     match spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(io::Error::other("background task failed")),
+        Err(_) => Err(io::Error::other(POOL_ENDED)),
     }
 }
 
@@ -80,7 +83,17 @@ where
     blocking(move || work(kernel.std_path(&path, last)?.as_ref())).await
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
+/// A path for an operation of the runtime in context.
+///
+/// # Errors
+///
+/// Of a runtime that has ended, tokio's error of what its blocking pool refuses; `InvalidInput` for
+/// a path with a NUL.
+#[track_caller]
+fn ring_path(path: &Path) -> io::Result<CString> {
+    if Home::current().is_shutdown() {
+        return Err(io::Error::other(POOL_ENDED));
+    }
     CString::new(path.as_os_str().as_bytes()).map_err(|_| {
         io::Error::new(
             io::ErrorKind::InvalidInput,

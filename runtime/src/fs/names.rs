@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use annulus_ring::kernel::LastName;
 
-use super::{blocking, blocking_at, c_path, on_ring};
+use super::{blocking, blocking_at, on_ring, ring_path};
 use crate::op::link_at::LinkAt;
 use crate::op::rename_at::RenameAt;
 use crate::op::symlink_at::SymlinkAt;
@@ -24,7 +24,11 @@ use crate::reactor::Home;
 ///
 /// Dropped, it may or may not happen.
 pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-    on_ring(RenameAt::new(c_path(from.as_ref())?, c_path(to.as_ref())?)).await
+    on_ring(RenameAt::new(
+        ring_path(from.as_ref())?,
+        ring_path(to.as_ref())?,
+    ))
+    .await
 }
 
 /// Removes a file's name; the file goes with its last name and last descriptor.
@@ -37,7 +41,7 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 ///
 /// Dropped, it may or may not happen.
 pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
-    on_ring(UnlinkAt::file(c_path(path.as_ref())?)).await
+    on_ring(UnlinkAt::file(ring_path(path.as_ref())?)).await
 }
 
 /// Gives a file a second name, `link`, on the same file system.
@@ -51,8 +55,8 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 /// Dropped, it may or may not happen.
 pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     on_ring(LinkAt::new(
-        c_path(original.as_ref())?,
-        c_path(link.as_ref())?,
+        ring_path(original.as_ref())?,
+        ring_path(link.as_ref())?,
     ))
     .await
 }
@@ -68,8 +72,8 @@ pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io
 /// Dropped, it may or may not happen.
 pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     on_ring(SymlinkAt::new(
-        c_path(original.as_ref())?,
-        c_path(link.as_ref())?,
+        ring_path(original.as_ref())?,
+        ring_path(link.as_ref())?,
     ))
     .await
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use annulus_ring::kernel::LastName;
 
-use super::{File, blocking_at, c_path, on_ring};
+use super::{File, blocking_at, on_ring, ring_path};
 use crate::op::open_at::OpenAt;
 
 /// How a file is to be opened: for what, and what becomes of one that is, or is not, there.
@@ -156,7 +156,7 @@ impl OpenOptions {
     async fn open_path(&self, path: &Path) -> io::Result<File> {
         match &self.how {
             How::Ring(options) => {
-                let open = OpenAt::new(c_path(path)?, options.flags()?, options.mode);
+                let open = OpenAt::new(ring_path(path)?, options.flags()?, options.mode);
                 on_ring(open).await.map(File::from)
             }
             How::Std(options) => {

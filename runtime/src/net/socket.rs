@@ -67,16 +67,33 @@ pub(super) fn open(kernel: &Kernel, domain: Domain, kind: Type) -> io::Result<Ow
     Ok(kernel.socket(domain.into(), kind.into(), 0)?)
 }
 
+/// The home of a new socket.
+///
+/// # Errors
+///
+/// That its runtime has ended.
+///
+/// # Panics
+///
+/// Outside of any runtime, and in one without `enable_io`.
+#[track_caller]
+pub(super) fn home() -> io::Result<Arc<Home>> {
+    let home = Home::current_with(Driver::Io);
+    if home.is_shutdown() {
+        return Err(Home::shutdown_error());
+    }
+    Ok(home)
+}
+
 /// Two Unix sockets that are connected with each other.
 #[track_caller]
 pub(super) fn pair(kind: Type) -> io::Result<(OwnedFd, OwnedFd)> {
-    let home = Home::current_with(Driver::Io);
-    Ok(home.kernel().socketpair(os::AF_UNIX, kind.into(), 0)?)
+    Ok(home()?.kernel().socketpair(os::AF_UNIX, kind.into(), 0)?)
 }
 
 /// Connects `fd` by a CONNECT operation of the current home.
 pub(super) async fn connect(fd: OwnedFd, peer: SockAddr) -> io::Result<Socket> {
-    let home = Home::current_with(Driver::Io);
+    let home = home()?;
     let connected = Submit::new(&home, Connect::new(fd, peer)).await;
     let fd = connected.map_err(|errno| home.error(errno))?;
     Ok(Socket::new(fd, Ready::WRITABLE))
@@ -107,6 +124,7 @@ pub(super) fn internet(addr: SockAddr) -> io::Result<SocketAddr> {
 /// With debug assertions, if it does: it would block the worker.
 #[track_caller]
 pub(super) fn expect_ours(operation: &str, fd: &impl AsFd) -> io::Result<()> {
+    home()?;
     if let Some(kernel) = sim::kernel_in_context() {
         return if kernel.knows(fd.as_fd()) {
             Ok(())

@@ -95,6 +95,8 @@ struct State {
     /// Notifications that no thread has taken yet: a condition variable may
     /// wake a thread for nothing.
     notified: usize,
+    /// Threads started that have not looked for work yet.
+    starting: usize,
     /// Threads alive, and how many of them run a loop.
     threads: usize,
     looping: usize,
@@ -257,7 +259,7 @@ impl BlockingPool {
         self.shared.lock().jobs.len()
     }
 
-    /// Ends the pool: closures that have not begun are dropped, on this thread,
+    /// Ends the pool: closures that have no thread yet are dropped, on this thread,
     /// but for mandatory ones, and those that run are waited for, up to `timeout`, or without limit. A
     /// call from one of the pool's threads does not wait for that one. False
     /// if some still run; they end by themselves. Only the first call waits.
@@ -312,8 +314,14 @@ impl BlockingPool {
         if mem::replace(&mut state.shutdown, true) {
             return None;
         }
+        // Those that found a thread at once have begun, as far as who spawned them can tell.
+        let mut begun = state.starting + state.notified;
         let jobs = mem::take(&mut state.jobs).into_iter();
-        let (kept, dropped) = jobs.partition(|job| job.is_mandatory);
+        let (kept, dropped) = jobs.partition(|job| {
+            let has_thread = begun > 0;
+            begun = begun.saturating_sub(1);
+            has_thread || job.is_mandatory
+        });
         state.jobs = kept;
         self.shared.work.notify_all();
         Some(dropped)
@@ -354,6 +362,7 @@ impl BlockingPool {
         let handle = builder.spawn(move || scope(&mut || shared.serve(key)))?;
         entry.insert(handle);
         state.threads += 1;
+        state.starting += 1;
         Ok(())
     }
 }
@@ -395,6 +404,7 @@ impl Shared {
 
     fn work_until_idle(&self) {
         let mut state = self.lock();
+        state.starting -= 1;
         loop {
             if let Some(work) = state.loops.pop_front() {
                 state.looping += 1;

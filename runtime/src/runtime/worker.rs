@@ -143,7 +143,12 @@ pub(super) fn block_on_current<F: Future>(
             let output = looper.block_on(future.as_mut(), &root, &waker);
             looper.end();
             driving.end();
-            return output;
+            if let Some(output) = output {
+                return output;
+            }
+            // The future gave the core to somebody else, who may have been woken for it.
+            root.driving.store(false, Ordering::SeqCst);
+            root.woken.store(true, Ordering::SeqCst);
         }
         if root.take_woken()
             && let Poll::Ready(output) = poll_root(scheduler, future.as_mut(), &waker)
@@ -159,25 +164,36 @@ pub(super) fn block_on_current<F: Future>(
 
 /// Runs a future to its end on a thread that drives no core.
 pub(super) fn block_on_outside<F: Future>(handle: &Handle, future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
+    struct Unpark {
+        thread: std::thread::Thread,
+        /// The thread's token is not enough: the future may park the thread too, and take it.
+        woken: AtomicBool,
+    }
 
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            self.wake_by_ref();
         }
 
         fn wake_by_ref(self: &Arc<Self>) {
-            self.0.unpark();
+            self.woken.store(true, Ordering::Release);
+            self.thread.unpark();
         }
     }
 
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let root = Arc::new(Unpark {
+        thread: std::thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(root.clone());
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = poll_root(handle.scheduler(), future.as_mut(), &waker) {
             return output;
         }
-        std::thread::park();
+        while !root.woken.swap(false, Ordering::Acquire) {
+            std::thread::park();
+        }
     }
 }
 
@@ -292,14 +308,14 @@ impl Loop<'_> {
         mut future: Pin<&mut F>,
         root: &Arc<Root>,
         waker: &Waker,
-    ) -> F::Output {
+    ) -> Option<F::Output> {
         // A wake that came before `driving` was set may have missed the core.
         root.woken.store(true, Ordering::SeqCst);
         loop {
             if root.take_woken()
                 && let Poll::Ready(output) = poll_root(self.scheduler, future.as_mut(), waker)
             {
-                return output;
+                return Some(output);
             }
             match self.run_tasks() {
                 Ran::Some => self.turn(),
@@ -308,7 +324,8 @@ impl Loop<'_> {
                     self.idle(|| root.woken.load(Ordering::SeqCst) || scheduler.has_injected());
                     self.assert_wakeable(root);
                 }
-                Ran::LostCore => unreachable!("a single-thread runtime hands no core on"),
+                // In a closure of `block_in_place` the core is there for whoever blocks.
+                Ran::LostCore => return None,
             }
         }
     }
@@ -440,8 +457,16 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     };
     // Another runtime may have been entered since: its workers have no use for this core.
     let own = context::with_core(|core| handle.scheduler().has_home(core.home()));
+    // Of a single thread's runtime only the future of `Handle::block_on` may, as under tokio: it
+    // does not count as one of its tasks, nor its thread as the worker.
+    let may_leave = match handle.scheduler().flavor {
+        Flavor::MultiThread => true,
+        Flavor::CurrentThread | Flavor::Local => {
+            context::worker_index().is_none() && context::task_id().is_none()
+        }
+    };
     assert!(
-        handle.scheduler().flavor == Flavor::MultiThread && own != Some(false),
+        may_leave && own != Some(false),
         "can call blocking only when running on the multi-threaded runtime"
     );
     let Some(core) = context::take_core() else {
@@ -459,7 +484,9 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     home.put_core(core);
     let _back = TakeBack { home };
     // Whoever steps the cores by turns needs no thread for this one.
-    if !handle.scheduler().stepped
+    let has_threads = handle.scheduler().flavor == Flavor::MultiThread;
+    if has_threads
+        && !handle.scheduler().stepped
         && let Err(error) = start(&handle, index)
     {
         trace::warn!(

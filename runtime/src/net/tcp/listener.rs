@@ -16,7 +16,6 @@ use crate::net::addr::each_addr;
 use crate::net::listener::Listener;
 use crate::net::options::{Options, REUSE_ADDR, TTL_V4};
 use crate::net::socket::{self, Socket, internet};
-use crate::reactor::Home;
 
 /// How many connections may wait to be accepted, for listeners made by
 /// [`TcpListener::bind`]; the system's `net.core.somaxconn` bounds it too.
@@ -51,7 +50,7 @@ impl TcpListener {
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         each_addr(addr, |addr| {
-            let home = Home::current();
+            let home = socket::home()?;
             let fd = socket::open(home.kernel(), Domain::for_address(addr), Type::STREAM)?;
             let options = Options {
                 kernel: home.kernel(),
@@ -66,7 +65,7 @@ impl TcpListener {
 
     #[track_caller]
     pub(super) fn listen(fd: OwnedFd, backlog: i32) -> io::Result<TcpListener> {
-        Home::current().kernel().listen(fd.as_fd(), backlog)?;
+        socket::home()?.kernel().listen(fd.as_fd(), backlog)?;
         Ok(TcpListener::new(fd))
     }
 

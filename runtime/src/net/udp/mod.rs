@@ -18,7 +18,6 @@ use super::socket::{self, Socket, internet};
 use crate::io::readiness::Side;
 use crate::io::{Interest, ReadBuf, Ready};
 use crate::op::inline::with_read_buf;
-use crate::reactor::Home;
 
 /// What a receive waits for: an earlier datagram's error ends it too.
 const RECEIVE: Interest = Interest::READABLE.add(Interest::ERROR);
@@ -56,7 +55,7 @@ impl UdpSocket {
     /// Outside the context of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
         each_addr(addr, |addr| {
-            let home = Home::current();
+            let home = socket::home()?;
             let fd = socket::open(home.kernel(), Domain::for_address(addr), Type::DGRAM)?;
             home.kernel().bind(fd.as_fd(), &addr.into())?;
             Ok(UdpSocket::new(fd))

@@ -16,7 +16,6 @@ use crate::io::readiness::Side;
 use crate::io::{Interest, ReadBuf, Ready};
 use crate::net::socket::{self, Socket};
 use crate::op::inline::with_read_buf;
-use crate::reactor::Home;
 
 /// What a receive waits for.
 const RECEIVE: Interest = Interest::READABLE;
@@ -70,7 +69,7 @@ impl UnixDatagram {
     /// Outside the context of a runtime.
     #[track_caller]
     pub fn unbound() -> io::Result<UnixDatagram> {
-        let home = Home::current();
+        let home = socket::home()?;
         let fd = socket::open(home.kernel(), Domain::UNIX, Type::DGRAM)?;
         Ok(UnixDatagram::new(fd))
     }

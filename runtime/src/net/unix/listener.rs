@@ -14,7 +14,6 @@ use super::stream::UnixStream;
 use crate::io::Ready;
 use crate::net::listener::Listener;
 use crate::net::socket::{self, Socket};
-use crate::reactor::Home;
 
 /// How many connections may wait to be accepted, for listeners made by
 /// [`UnixListener::bind`]; the system's `net.core.somaxconn` bounds it too.
@@ -63,7 +62,7 @@ impl UnixListener {
     /// Outside the context of a runtime.
     #[track_caller]
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<UnixListener> {
-        let home = Home::current();
+        let home = socket::home()?;
         let fd = socket::open(home.kernel(), Domain::UNIX, Type::STREAM)?;
         home.kernel().bind(fd.as_fd(), &socket_addr.to_raw()?)?;
         UnixListener::listen(fd, BACKLOG)
@@ -71,7 +70,7 @@ impl UnixListener {
 
     #[track_caller]
     pub(super) fn listen(fd: OwnedFd, backlog: i32) -> io::Result<UnixListener> {
-        Home::current().kernel().listen(fd.as_fd(), backlog)?;
+        socket::home()?.kernel().listen(fd.as_fd(), backlog)?;
         Ok(UnixListener::new(fd))
     }
 
