@@ -217,6 +217,23 @@ fn what_blocks_in_place_has_no_budget_and_leaves_the_tasks_as_it_was() {
 }
 
 #[test]
+fn who_gave_way_is_woken_before_the_thread_blocks() {
+    let runtime = multi_thread().worker_threads(1).build().expect("it builds");
+    let task = runtime.spawn(async {
+        let mut gave_way = tokio_test::task::spawn(yield_now());
+        assert!(gave_way.poll().is_pending());
+        assert!(!gave_way.is_woken(), "it is woken at once");
+        block_in_place(|| {
+            assert!(
+                gave_way.is_woken(),
+                "the closure could wait for it for ever"
+            )
+        });
+    });
+    runtime.block_on(task).expect("it does not panic");
+}
+
+#[test]
 fn polling_a_local_set_leaves_the_rest_of_the_budget() {
     let runtime = current_thread().coop_wrap(true).build().expect("it builds");
     let set = LocalSet::new();
