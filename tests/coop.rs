@@ -6,10 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::process::Command;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use annulus::io::AsyncReadExt;
 use annulus::runtime::{Builder, LocalOptions, Runtime};
 use annulus::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use annulus::task::{LocalSet, block_in_place, coop, yield_now};
+use annulus::time;
 
 /// The units of a poll, which are tokio's.
 const BUDGET: usize = 128;
@@ -136,6 +139,36 @@ fn select_does_not_look_at_a_branch_when_the_budget_is_spent() {
 }
 
 #[test]
+fn a_timeout_elapses_although_its_future_spends_the_budget_at_every_poll() {
+    for wrap in [false, true] {
+        let mut builder = current_thread();
+        let runtime = builder.coop_wrap(wrap).start_paused(true).build();
+        runtime.expect("it builds").block_on(async {
+            let greedy = poll_fn(|cx| {
+                // What is tokio's, and what is annulus' own.
+                let mut byte = [0];
+                for _ in 0..PLENTY {
+                    let read = pin!(annulus::io::empty().read(&mut byte)).poll(cx);
+                    if read.is_pending() || !spend(cx) {
+                        return Poll::Pending::<()>;
+                    }
+                }
+                panic!("there is a budget");
+            });
+            let mut timeout = pin!(time::timeout(Duration::from_millis(1), greedy));
+            // 1. The budget is spent before the time is up.
+            assert!(poll_once(timeout.as_mut()).await.is_pending());
+            // 2. Now it is up, and the budget a new one, to be spent first.
+            time::advance(Duration::from_millis(2)).await;
+            let Poll::Ready(elapsed) = poll_once(timeout).await else {
+                panic!("wrapped {wrap}: the clock was not asked");
+            };
+            elapsed.expect_err("the future never ends");
+        });
+    }
+}
+
+#[test]
 fn unconstrained_lifts_both_budgets() {
     for wrap in [false, true] {
         let runtime = current_thread().coop_wrap(wrap).build().expect("it builds");
@@ -181,6 +214,23 @@ fn what_blocks_in_place_has_no_budget_and_leaves_the_tasks_as_it_was() {
         let left = runtime.block_on(task).expect("it ends");
         assert_eq!(left, if wrap { 0 } else { BUDGET / 2 });
     }
+}
+
+#[test]
+fn who_gave_way_is_woken_before_the_thread_blocks() {
+    let runtime = multi_thread().worker_threads(1).build().expect("it builds");
+    let task = runtime.spawn(async {
+        let mut gave_way = tokio_test::task::spawn(yield_now());
+        assert!(gave_way.poll().is_pending());
+        assert!(!gave_way.is_woken(), "it is woken at once");
+        block_in_place(|| {
+            assert!(
+                gave_way.is_woken(),
+                "the closure could wait for it for ever"
+            )
+        });
+    });
+    runtime.block_on(task).expect("it does not panic");
 }
 
 #[test]

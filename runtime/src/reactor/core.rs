@@ -226,7 +226,8 @@ impl Core {
         self.note();
     }
 
-    fn wake_deferred(&self) {
+    /// Wakes the tasks that gave way: at the end of a turn, or before this thread blocks.
+    pub(crate) fn wake_deferred(&self) {
         let mut deferred = self.deferred.take();
         for waker in deferred.drain(..) {
             quietly(|| waker.wake());

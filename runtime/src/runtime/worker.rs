@@ -469,6 +469,8 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         may_leave && own != Some(false),
         "can call blocking only when running on the multi-threaded runtime"
     );
+    // The closure may wait for one of them, and no other thread may come for the core.
+    context::with_core(|core| core.wake_deferred());
     let Some(core) = context::take_core() else {
         // The task was in such a closure before: its core has gone.
         return call_blocking(f);

@@ -6,7 +6,7 @@ use super::{Duration, Instant, Sleep};
 use crate::task::coop;
 use pin_project_lite::pin_project;
 use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 /// Lets `future` run for `duration` at most, counted from this call.
@@ -131,7 +131,10 @@ impl<T: Future> Future for Timeout<T> {
 /// one that does so at every poll would otherwise never meet its deadline.
 fn poll_delay(delay: Pin<&mut Sleep>, had_budget: bool, cx: &mut Context<'_>) -> Poll<Elapsed> {
     let spent_here = had_budget && !coop::has_budget_remaining();
-    let _unlimited = spent_here.then(coop::stop);
-    ready!(delay.poll(cx));
+    if spent_here {
+        ready!(pin!(coop::unconstrained(delay)).poll(cx));
+    } else {
+        ready!(delay.poll(cx));
+    }
     Poll::Ready(Elapsed::new())
 }
