@@ -489,6 +489,23 @@ fn names_are_changed_and_removed() {
 }
 
 #[test]
+fn a_copy_onto_a_link_to_nothing_makes_the_file_it_leads_to() {
+    with_folder(|folder| async move {
+        let [from, inner, link] = ["from", "inner", "link"].map(|name| folder.join(name));
+        fs::write(&from, "bytes").await?;
+        fs::create_dir(&inner).await?;
+        // One link leads to another, and that out of its own directory.
+        fs::symlink("inner/link", &link).await?;
+        fs::symlink("../made", inner.join("link")).await?;
+        assert_eq!(fs::copy(&from, &link).await?, 5);
+        assert_eq!(fs::read_to_string(folder.join("made")).await?, "bytes");
+        fs::symlink("round", folder.join("round")).await?;
+        assert!(fs::copy(&from, folder.join("round")).await.is_err());
+        Ok(())
+    });
+}
+
+#[test]
 fn directories_are_made_listed_and_removed() {
     with_folder(|folder| async move {
         let deep = folder.join("a/b/c");

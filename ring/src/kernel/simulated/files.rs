@@ -29,6 +29,8 @@ pub(super) struct Roots(PathBuf);
 
 /// `RESOLVE_IN_ROOT` of `linux/openat2.h`.
 const RESOLVE_IN_ROOT: u64 = 0x10;
+/// Symbolic links that a path may lead through (`MAXSYMLINKS` of the kernel).
+const LINKS_MAX: usize = 40;
 
 impl Roots {
     pub(super) fn new() -> Roots {
@@ -80,26 +82,27 @@ impl Simulated {
         last: LastName,
     ) -> Result<StdPath, Errno> {
         let root = self.root()?;
-        let path = c_string(path)?;
-        let found = match last {
-            LastName::Itself => None,
-            LastName::Followed => Some(root.find(&path)?),
-            LastName::Made => match root.find(&path) {
-                Err(Errno::ENOENT) => None,
-                found => Some(found?),
-            },
+        let found = match (last, root.find(&c_string(path)?)) {
+            (LastName::Itself, _) | (LastName::Made, Err(Errno::ENOENT)) => None,
+            (LastName::Followed | LastName::Made, found) => Some(found?),
         };
         if let Some(found) = found {
             let path = found.path();
             return Ok(StdPath::through(found.into_owned(), path));
         }
-        let Place { directory, name } = root.parent(libc::AT_FDCWD, &path)?;
-        let path = directory.path().join(OsStr::from_bytes(name.as_bytes()));
-        if last == LastName::Made && path.is_symlink() {
-            // It leads to nothing, and where that would be is not ours to follow.
-            return Err(Errno::ELOOP);
+        let mut path = path.to_path_buf();
+        for _ in 0..LINKS_MAX {
+            let Place { directory, name } = root.parent(libc::AT_FDCWD, &c_string(&path)?)?;
+            let inside = directory.path().join(OsStr::from_bytes(name.as_bytes()));
+            match std::fs::read_link(&inside) {
+                // It leads to nothing yet, and there the file will be.
+                Ok(target) if last == LastName::Made => {
+                    path = path.parent().unwrap_or(Path::new("")).join(target);
+                }
+                _ => return Ok(StdPath::through(directory.into_owned(), inside)),
+            }
         }
-        Ok(StdPath::through(directory.into_owned(), path))
+        Err(Errno::ELOOP)
     }
 
     /// # Errors
