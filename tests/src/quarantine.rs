@@ -218,10 +218,11 @@ mod tests {
         assert_eq!(read, 1);
         assert_eq!(heap.changed(), 1);
         assert_eq!(heap.kept(), (1, 100));
-        for _ in 0..10 {
+        for turn in 0..10 {
             // SAFETY: the size is not zero.
             let other = unsafe { heap.alloc(LAYOUT) };
-            assert_ne!(other, block);
+            // It is kept until three others have been freed; then the system may give it again.
+            assert!(turn >= 3 || other != block);
             // SAFETY: allocated just now.
             unsafe { heap.dealloc(other, LAYOUT) };
         }
