@@ -253,6 +253,18 @@ fn a_worker_counts_each_sleep_and_the_time_between() {
 }
 
 #[test]
+fn each_worker_parks_however_short_the_runtime_lives() {
+    for _ in 0..50 {
+        let runtime = multi_thread(4);
+        let metrics = runtime.metrics();
+        drop(runtime);
+        for worker in 0..4 {
+            assert!(metrics.worker_park_count(worker) > 0, "worker {worker}");
+        }
+    }
+}
+
+#[test]
 fn a_paused_clock_counts_sleeps_and_calls_the_hooks_as_any_other() {
     let parked = Arc::new(AtomicU32::new(0));
     let seen = parked.clone();

@@ -74,7 +74,7 @@ impl RuntimeMetrics {
     #[must_use]
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
-        self.worker(worker).changes.load(Relaxed).div_ceil(2)
+        self.worker(worker).changes().div_ceil(2)
     }
 
     /// How often a worker has gone to sleep or woken: odd while it sleeps.
@@ -85,7 +85,7 @@ impl RuntimeMetrics {
     #[must_use]
     #[track_caller]
     pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
-        self.worker(worker).changes.load(Relaxed)
+        self.worker(worker).changes()
     }
 
     #[track_caller]
@@ -122,6 +122,11 @@ impl WorkerCounters {
     pub(super) fn add_busy(&self, since: Instant) {
         let busy_ns = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.busy_ns.fetch_add(busy_ns, Relaxed);
+    }
+
+    /// How often the worker has gone to sleep or woken.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
     }
 
     /// The worker goes to sleep, or has woken.

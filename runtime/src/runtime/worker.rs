@@ -51,6 +51,10 @@ pub(super) fn run(handle: Handle, index: usize) {
             Ran::LostCore => return,
         }
     }
+    // However short the runtime lives, each worker has parked.
+    if looper.counters().changes() == 0 {
+        looper.sleep(|| true);
+    }
     looper.end();
     scheduler.worker_stopped(&handle, driving.give_up());
 }
@@ -369,15 +373,19 @@ impl Loop<'_> {
         context::with_core(|core| self.scheduler.steal(core, self.index)).flatten()
     }
 
-    /// Nothing is runnable here: steals, else moves a paused clock, else sleeps.
+    /// Nothing is runnable here: steals, else sleeps.
     fn idle(&mut self, has_work: impl Fn() -> bool) {
+        match self.stolen() {
+            Some(task) => self.run(task),
+            None => self.sleep(has_work),
+        }
+    }
+
+    /// Moves a paused clock, or else sleeps until there is work.
+    fn sleep(&mut self, has_work: impl Fn() -> bool) {
         let Self {
             scheduler, index, ..
         } = *self;
-        if let Some(task) = self.stolen() {
-            self.run(task);
-            return;
-        }
         let call = |hook: &Option<Callback>| hook.iter().for_each(|hook| quietly(|| hook()));
         call(&scheduler.hooks.on_park);
         self.counters().add_busy(self.awake_since);
