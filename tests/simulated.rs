@@ -86,7 +86,7 @@ fn tasks_sockets_files_and_closures_work_in_simulated_time() {
 #[test]
 fn a_local_runtime_is_simulated_too() {
     let mut builder = Builder::new_current_thread();
-    builder.kernel(KernelKind::Simulated);
+    builder.enable_all().kernel(KernelKind::Simulated);
     let runtime = builder.build_local(LocalOptions::default());
     let runtime = runtime.expect("the program has the hooks");
     let shared = std::rc::Rc::new(7);
@@ -103,6 +103,7 @@ fn a_local_runtime_is_simulated_too() {
 #[test]
 fn a_paused_clock_moves_when_the_world_has_nothing_to_do() {
     let runtime = Builder::new_current_thread()
+        .enable_all()
         .kernel(KernelKind::Simulated)
         .start_paused(true)
         .build()

@@ -2,6 +2,9 @@
 //!
 //! On systems other than Linux it is tokio itself, with all features on. What tokio does not have
 //! (`uring`, `sim`, `diagnose`, and a few functions of builders and streams) is not there.
+//!
+//! Whoever comes from tokio finds how to move in [`guide::migrating`], and all that differs in
+//! [`guide::differences`].
 
 #[cfg(target_os = "linux")]
 mod atomics;
@@ -15,6 +18,8 @@ mod diagnose;
 mod from_raw;
 #[cfg(target_os = "linux")]
 pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod guide;
 #[cfg(target_os = "linux")]
 pub mod io;
 #[cfg(target_os = "linux")]
