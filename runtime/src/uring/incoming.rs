@@ -125,7 +125,8 @@ impl Stream for Incoming {
             && is_shortage(error)
         {
             let home = self.get_ref().socket().home();
-            let deadline = home.clock().tick_now() + SHORTAGE_PAUSE_MS;
+            // The whole of it from now on: ticks are rounded down.
+            let deadline = home.clock().tick_now() + 1 + SHORTAGE_PAUSE_MS;
             self.pause = Some(Timer::new(home, deadline));
         }
         Poll::Ready(Some(next.map(TcpStream::accepted)))
