@@ -13,7 +13,7 @@ use annulus_tests::Random;
 use crate::scenario::{Fallible, add_up, count, end, hidden, operated, vary};
 
 /// How often the host begins again in a seed.
-const LIVES: u64 = 6;
+const LIVES: u64 = 8;
 /// Operations of each kind in flight.
 const AT_ONCE: usize = 16;
 /// The longest that a step of a simulated runtime's end may overrun its deadline.

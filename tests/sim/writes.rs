@@ -37,7 +37,11 @@ async fn write(
     sent: &mut Vec<u8>,
     dropped: &mut Vec<(usize, usize)>,
 ) -> std::io::Result<bool> {
-    let len = 1 + random.below(200) as usize;
+    // A poisoned stream names the send by its length, so those it may mean differ in theirs.
+    let mut len = 1 + random.below(200) as usize;
+    while dropped.iter().any(|(_, other)| *other == len) {
+        len += 1;
+    }
     let bytes: Vec<u8> = (sent.len()..sent.len() + len)
         .map(|place| place as u8)
         .collect();
