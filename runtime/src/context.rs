@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! What the current thread is in: a runtime, a core that it drives, a task that it polls.
+#![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! What this machine offers a runtime, and what each lack costs.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::fs;

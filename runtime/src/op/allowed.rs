@@ -1,9 +1,9 @@
-#![forbid(unsafe_code)]
 //! What the rings of this build have to be allowed: under `Builder::restrict` they are allowed no
 //! more.
 //!
 //! An operation says its opcode itself ([`Op::CODE`]); a debug build checks every SQE against
 //! this, restricted or not, so nothing can be forgotten here unnoticed.
+#![forbid(unsafe_code)]
 
 use annulus_ring::{Errno, Kernel, Opcode, Restriction, Ring, Sqe, SqeFlags};
 

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! What one thread at a time drives.
+#![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;

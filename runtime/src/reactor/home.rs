@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! The shared part of a core.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! The reactor: a core turns, its home is where everybody else finds it.
 //!
 //! ```text
@@ -12,6 +11,7 @@
 //! A [`Core`] is a value: ring, table of operations, timer wheel, run queue. At most one thread has
 //! it at a time, and it can pass to another between two turns. Its [`Home`] is the part that
 //! stays, shared by all objects whose operations go through this core.
+#![forbid(unsafe_code)]
 
 mod core;
 mod home;

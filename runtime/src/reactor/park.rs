@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! Whether a core waits in the kernel, and who has to wake it.
 //!
 //! ```text
@@ -12,6 +11,7 @@
 //!
 //! No call is lost: whoever calls has put its work where the core looks for it, and the core looks
 //! after `begin`, and again after `end`.
+#![forbid(unsafe_code)]
 
 use crate::atomics::{AtomicU8, Ordering};
 

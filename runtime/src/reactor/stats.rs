@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! What the runtime can prove about itself.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::panic::Location;

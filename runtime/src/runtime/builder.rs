@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! How a runtime is made.
+#![forbid(unsafe_code)]
 
 mod drivers;
 mod pace;

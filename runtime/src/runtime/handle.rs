@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! A reference to a runtime.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::future::{Future, poll_fn};

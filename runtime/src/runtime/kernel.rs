@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! Which kernel a runtime gets: Linux's io_uring, its emulation where that is refused, or a
 //! simulated one.
 //!
@@ -7,6 +6,7 @@
 //!                     Auto: ANNULUS_KERNEL   uring, emulated, simulated: that one, or an error
 //!                                            auto, not set: io_uring, else its emulation
 //! ```
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::sync::OnceLock;

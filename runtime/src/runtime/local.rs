@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! A runtime that stays on its thread.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! What a runtime counts about its workers.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

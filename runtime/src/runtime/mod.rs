@@ -1,9 +1,9 @@
-#![forbid(unsafe_code)]
 //! Runtimes: what drives tasks, operations and timers.
 //!
 //! [`Runtime`] comes in tokio's two flavors, made by [`Builder`]: one that runs its tasks on the
 //! thread that blocks on it, and one with workers that steal tasks from one another.
 //! [`LocalRuntime`] stays on one thread and in return has the cheapest ring.
+#![forbid(unsafe_code)]
 
 pub(crate) mod blocking;
 mod builder;

@@ -1,10 +1,10 @@
-#![forbid(unsafe_code)]
 //! What all threads of a runtime share: where ready tasks wait, who sleeps, how it ends.
 //!
 //! A task that becomes ready goes into the queue of the core whose thread woke it, else into the
 //! injector. A core without tasks takes from the injector, then from the others' queues, then
 //! sleeps in its ring. The rule against a lost wake: whoever adds a task looks for sleepers after,
 //! whoever goes to sleep says so first and looks for tasks after.
+#![forbid(unsafe_code)]
 
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! Runtimes that meet one another on the same thread.
+#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! The loop: run ready tasks, look at the ring, sleep in it.
+#![forbid(unsafe_code)]
 
 use std::future::Future;
 use std::io;

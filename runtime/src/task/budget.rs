@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! The budget of tokio's own types: [`Builder::coop_wrap`](crate::runtime::Builder::coop_wrap).
 //!
 //! tokio counts where one of its runtimes polls, and the one public way into that for a future that
@@ -15,6 +14,7 @@
 //!
 //! A poll in a poll (a task of a `LocalSet`, in the task that polls the set) leaves and enters
 //! again, for a budget of its own.
+#![forbid(unsafe_code)]
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -1,8 +1,8 @@
-#![forbid(unsafe_code)]
 //! Which of its two drivers a runtime lets its users have.
 //!
 //! The ring carries both, and files, whatever is set here. As under tokio, a program that forgot to
 //! enable one learns it by a panic that names the remedy, so that what runs here runs there.
+#![forbid(unsafe_code)]
 
 use super::Builder;
 

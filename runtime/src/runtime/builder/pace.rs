@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! How often a busy worker looks up from its queue.
+#![forbid(unsafe_code)]
 
 use super::Builder;
 

@@ -1,5 +1,5 @@
-#![forbid(unsafe_code)]
 //! The threads that a runtime starts: their names, their stacks, what they call.
+#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::time::Duration;
